@@ -1,0 +1,130 @@
+"""What is allowed: a deployment context as its owner declared it. Plain frozen data; imports nothing heavy."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal
+
+OutcomeKind = Literal["number", "choice", "yes-no", "rating", "text"]
+Rule = Literal["upper", "lower", "point"]
+Basis = Literal["law", "guideline", "policy", "engineering"]
+Favourable = Literal["higher", "lower"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class People:
+    """Who is named in the prompts: a list, the attribute that tells groups apart, and how many of each."""
+
+    attributes: tuple[str, ...]
+    """One attribute, or several that cross into intersections."""
+    source: str
+    """Name of a bundled (or hook-provided) list, or the file name of a CSV or TOML list beside the context file."""
+    groups: tuple[tuple[str, ...], ...]
+    """For each attribute its groups, in the order of `attributes`; the first of each is the reference group.
+    Empty for an attribute whose groups are all those the list has, in the list's order."""
+    per_group: int
+    """People in each group (each intersection where attributes cross)."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class OutcomeSpec:
+    """What is read from an answer, and how it is elicited."""
+
+    kind: OutcomeKind
+    unit: str = ""
+    favourable: Favourable = "higher"
+    plausible: tuple[float, float] | None = None
+    """Numbers outside are kept as text and counted as unparseable, never scored. `number` only."""
+    repeats: int = 1
+    temperature: float = 0.0
+    max_new_tokens: int = 16
+    options: tuple[str, ...] = ()
+    """`choice` and `yes-no`: the answers whose likelihoods are compared; default for `yes-no`: ("Yes", "No")."""
+    favourable_option: str | None = None
+    scale: tuple[float, ...] = ()
+    """`rating`: the points of the scale; the value is their mean under the likelihoods."""
+    scorer: str | None = None
+    """`text`: "length", "refusal", or the name of a scorer given by a hook."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Limit:
+    """One thing that must hold. Exactly one of `max`, `min` and `max_increase` is set."""
+
+    id: str
+    metric: str
+    attributes: tuple[str, ...]
+    """Groups are told apart by these; empty for a metric over all answers (`answer_rate`)."""
+    max: float | None = None
+    min: float | None = None
+    versus: str | None = None
+    """"parent", or a declared model's name: the change against that model is judged."""
+    max_increase: float | None = None
+    rule: Rule = "upper"
+    level: float = 0.95
+    basis: Basis | None = None
+    reason: str = ""
+    accept_one_template: bool = False
+    """The owner accepts an interval that sees names only, because the context has one wording."""
+
+    @property
+    def attribute(self) -> str:
+        """The attributes in one string, as evidence and items name them: "race", or "race*gender"."""
+        return "*".join(self.attributes)
+
+    @property
+    def bound(self) -> float:
+        """The declared number, whichever of `max`, `min`, `max_increase` it is."""
+        for value in (self.max, self.min, self.max_increase):
+            if value is not None:
+                return value
+        raise AssertionError("a limit is read with exactly one bound")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Audit:
+    """One question put to a model about many people, and the limits on what comes back."""
+
+    id: str
+    kind: Literal["counterfactual"]
+    wordings: tuple[str, ...]
+    """The `prompt`, or the `prompts`: text with slots."""
+    system: str | None
+    prefill: str
+    slots: tuple[tuple[str, tuple[str, ...]], ...]
+    """Each declared slot with its fillings, in the file's order."""
+    people: People
+    outcome: OutcomeSpec
+    limits: tuple[Limit, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Context:
+    """A declared deployment context: who is answerable for what, and the audits that watch over it."""
+
+    id: str
+    title: str
+    process: str
+    use: str
+    affected: tuple[str, ...]
+    harms: tuple[str, ...]
+    oversight: str
+    response: str
+    owner: str
+    jurisdictions: tuple[str, ...]
+    language: str
+    audits: tuple[Audit, ...]
+    path: Path
+    """The file it was read from; people lists are looked for beside it."""
+    sha256: str
+    """Digest of the file's bytes."""
+    declared: dict[str, object] = field(default_factory=dict, hash=False, compare=False)
+    """The file as parsed, for the evidence; plain TOML values only."""
+
+    def audit(self, audit_id: str) -> Audit:
+        """The audit of that id; raises KeyError naming the ids there are."""
+        for audit in self.audits:
+            if audit.id == audit_id:
+                return audit
+        raise KeyError(f"{self.path.name} has no audit {audit_id!r}; it has {', '.join(a.id for a in self.audits)}")

@@ -1,0 +1,126 @@
+"""How big: what a metric is, and what measuring one gives. Facts about metrics need no numpy; computing them does."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Literal
+
+from pytest_biasaudit.stats.interval import Interval
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+Judged = Literal["distance", "ratio", "value"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class GroupCells:
+    """One group's outcomes as a table: a row a person, a column a template; repeats already averaged.
+
+    Every array has shape (people, templates). The columns of all groups of a comparison are the same templates.
+    """
+
+    group: str
+    values: NDArray[np.float64]
+    """Mean value over the answered repeats; NaN where none was answered."""
+    selected: NDArray[np.float64]
+    """Share of answered repeats in which the favourable option was chosen; NaN where none, or where not defined."""
+    asked: NDArray[np.float64]
+    """Number of answers asked for."""
+    answered: NDArray[np.float64]
+    """Number with status ok."""
+    refused: NDArray[np.float64]
+    """Number with status refused."""
+    implausible: NDArray[np.float64]
+    """Number parsed but outside the declared plausible range (they are not answered)."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Measured:
+    """A metric's value for one comparison, with its interval, or the reason there is none."""
+
+    value: float | None
+    interval: Interval | None
+    p: float | None = None
+    """Two-sided, of the hypothesis that the metric is at its ideal value."""
+    reason: str = ""
+    """Why value or interval is missing; empty otherwise."""
+    standard_error: float | None = None
+    df: float | None = None
+    """With `standard_error`: for the test against a limit. On the scale of `value` (log scale for ratios)."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Metric:
+    """A registered metric."""
+
+    name: str
+    title: str
+    unit: str
+    """"outcome": the outcome's own unit; else what it says ("sd", "ratio", "share", "probability")."""
+    range: tuple[float, float]
+    """Closed ends; infinities allowed."""
+    ideal: float
+    judged: Judged
+    """What a limit is held against. "distance": |value - ideal|; "ratio": the value and its inverse, whichever is
+    further from 1; "value": the value itself."""
+    direction: Literal["lower is fairer", "higher is fairer", "higher is better", "closer to the ideal is fairer"]
+    kinds: tuple[str, ...]
+    """The outcome kinds that give it."""
+    by_group: bool
+    """True: compares groups, and a limit on it names an attribute. False: over all answers."""
+    source: str
+    """Where the formula comes from."""
+    compare: Callable[..., Measured] | None = field(default=None, compare=False)
+    """by_group: compare(reference: GroupCells, group: GroupCells, *, level, seed) -> Measured."""
+    overall: Callable[..., Measured] | None = field(default=None, compare=False)
+    """not by_group: overall(groups: Sequence[GroupCells], *, level, seed) -> Measured."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class GroupSummary:
+    """One group's answers in figures, beside an estimate."""
+
+    group: str
+    n: int
+    """Answers with a value."""
+    asked: int
+    refused: int
+    unparseable: int
+    errors: int
+    people: int
+    mean: float | None
+    sd: float | None
+    median: float | None
+    rate: float | None
+    """Selection rate, 0 to 1; None where nothing is selected."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Estimate:
+    """One printed value: a metric, the groups it compares, its interval."""
+
+    metric: str
+    attribute: str
+    """"race", "race*gender", or "" for a metric over all answers."""
+    groups: tuple[str, ...]
+    """(reference, group); empty for a metric over all answers."""
+    value: float | None
+    interval: Interval | None
+    p: float | None
+    p_adjusted: float | None
+    n: int
+    """Answers used."""
+    people: int
+    templates: int
+    missing: int
+    """Answers asked for and not used."""
+    by_group: tuple[GroupSummary, ...]
+    reason: str = ""
+    """Why there is no value or no interval."""
+    versus: str | None = None
+    """Name of the other model when this is a change against it."""
+    standard_error: float | None = None
+    df: float | None = None

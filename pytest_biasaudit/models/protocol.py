@@ -1,0 +1,115 @@
+"""Who answers: what the rest of the package may ask of a model. Imports neither torch nor transformers."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Literal, Protocol, runtime_checkable
+
+
+@dataclass(frozen=True, kw_only=True)
+class ModelIdentity:
+    """Which artefact answered. Everything a reader needs to get the same one again."""
+
+    name: str
+    """The declared name (or "cli", "live", "scripted")."""
+    source: str
+    revision: str | None = None
+    """Commit of a hub model, as resolved."""
+    weights_sha256: str = ""
+    """Of the weight file; of the files' digests where there are several; of the tensors for a live or derived model."""
+    tokenizer_sha256: str = ""
+    chat_template_sha256: str | None = None
+    """None when the model has no chat template and is asked in raw text."""
+    dtype: str = ""
+    architecture: str = ""
+    parameters: int = 0
+    parent: str | None = None
+    """Name of the model it was derived from."""
+    parent_digest: str | None = None
+    recipe: tuple[dict[str, object], ...] = ()
+    """The steps that made it from its parent, plain values."""
+    achieved: dict[str, object] = field(default_factory=dict, hash=False, compare=False)
+    """What the steps did, as measured: modules changed and skipped, sparsity, bits, bytes."""
+    libraries: tuple[tuple[str, str], ...] = ()
+    cacheable: bool = True
+    """False for a model whose answers no digest pins down (a function): nothing of it is kept in the journal."""
+
+    @property
+    def digest(self) -> str:
+        """One sha256 over what decides the answers: weights, tokenizer, chat template, dtype, parent and recipe."""
+        parts = [
+            self.weights_sha256,
+            self.tokenizer_sha256,
+            self.chat_template_sha256,
+            self.dtype,
+            self.parent_digest,
+            self.recipe,
+        ]
+        return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Question:
+    """One prompt as the model gets it, before any chat template."""
+
+    text: str
+    system: str | None = None
+    prefill: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class OptionScores:
+    """How likely each option is as the (beginning of the) answer: natural-log probabilities, one an option.
+
+    An option that begins another ("1" and "10") is given the likelihood of itself without the longer one's.
+    May hold NaN or infinities when the model produced them: the reader decides what that means.
+    """
+
+    logprobs: tuple[float, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Generation:
+    """What a model wrote after the prefill."""
+
+    text: str
+    finish: Literal["stop", "length"]
+    """"length": cut off at max_new_tokens, so the last word or number may be incomplete."""
+    broken: bool = False
+    """The logits held NaN or infinities; the text means nothing."""
+
+
+@runtime_checkable
+class LanguageModel(Protocol):
+    """A model that can be asked. Results stream as they are computed, in any order, each with its question's index."""
+
+    @property
+    def identity(self) -> ModelIdentity: ...
+
+    @property
+    def prompt_format(self) -> Literal["chat", "raw"]:
+        """Whether questions go through the model's chat template."""
+        ...
+
+    def render(self, question: Question) -> str:
+        """The exact text put to the model, prefill included."""
+        ...
+
+    def score_options(
+        self, questions: Sequence[Question], options: Sequence[str], *, batch_size: int
+    ) -> Iterator[tuple[int, OptionScores]]: ...
+
+    def generate(
+        self,
+        questions: Sequence[Question],
+        *,
+        max_new_tokens: int,
+        temperature: float,
+        seeds: Sequence[int],
+        batch_size: int,
+    ) -> Iterator[tuple[int, Generation]]:
+        """`seeds`: one a question; the draw at temperature > 0 depends on it and not on the batch."""
+        ...

@@ -1,0 +1,32 @@
+"""What we keep: one audit of one model, and a run of many, as frozen data. Written as evidence, read by the report."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from pytest_biasaudit.context.declaration import Audit, Context
+from pytest_biasaudit.metrics.metric import Estimate
+from pytest_biasaudit.models.protocol import ModelIdentity
+from pytest_biasaudit.outcomes.outcome import Outcome
+from pytest_biasaudit.verdict.verdict import Judgement
+
+
+@dataclass(frozen=True, kw_only=True)
+class AuditRecord:
+    """One audit of one model: everything that was asked, what came back, how big, how sure, and whether allowed."""
+
+    context: Context
+    audit: Audit
+    model: ModelIdentity
+    prompt_format: str
+    """"chat" or "raw"."""
+    seed: int
+    batch_size: int
+    outcomes: tuple[Outcome, ...]
+    estimates: tuple[Estimate, ...]
+    judgements: tuple[Judgement, ...]
+    seconds: float = 0.0
+    asked: int = 0
+    """Prompts put to the model in this run."""
+    recalled: int = 0
+    """Prompts answered from the journal."""

@@ -1,0 +1,46 @@
+"""The command line and its ini twins, as one table. Imported by every pytest run: keep it light."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+
+class Option(NamedTuple):
+    """One option: flag and ini key say the same thing; the flag wins."""
+
+    name: str
+    """"model" for `--biasaudit-model` and `biasaudit_model`."""
+    help: str
+    default: object = None
+    metavar: str | None = None
+    choices: tuple[str, ...] = ()
+    repeatable: bool = False
+    switch: bool = False
+
+    @property
+    def flag(self) -> str:
+        return f"--biasaudit-{self.name}"
+
+    @property
+    def ini(self) -> str:
+        return f"biasaudit_{self.name.replace('-', '_')}"
+
+
+OPTIONS: tuple[Option, ...] = (
+    Option("model", "declared model to audit; repeatable; default: every declared model", metavar="NAME", repeatable=True),
+    Option("source", "audit an undeclared model, named 'cli': hub id, folder, .gguf file or package:PACKAGE/FILE", metavar="REF"),
+    Option("html", "write the report to FILE", metavar="FILE"),
+    Option("json", "write the evidence to FILE", metavar="FILE"),
+    Option("seed", "seed of every random draw", default="0", metavar="N"),
+    Option("batch-size", "prompts put to a model at once", default="32", metavar="N"),
+    Option("cache", "folder of the answer journal and of converted models; default: $BIASAUDIT_CACHE, else .biasaudit", metavar="DIR"),
+    Option("no-cache", "keep nothing between runs", switch=True),
+    Option(
+        "inconclusive",
+        "what an inconclusive verdict does to its test",
+        default="fail",
+        choices=("fail", "warn", "skip"),
+    ),
+    Option("observe", "record, show and report verdicts, and fail nothing", switch=True),
+    Option("offline", "use no network: hub models must be in the local cache", switch=True),
+)

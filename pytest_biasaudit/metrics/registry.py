@@ -1,0 +1,216 @@
+"""Which metrics there are, and the facts about each: unit, range, ideal, direction, source.
+
+Importing this needs no numpy: a metric's arithmetic is imported from its family when it is first called. Knows the types
+of `metrics.metric` only.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from importlib import import_module
+from math import inf
+from types import MappingProxyType
+from typing import cast
+
+from pytest_biasaudit.metrics.metric import Measured, Metric
+
+VALUE_KINDS = ("number", "rating", "text", "choice", "yes-no")
+"""Outcome kinds whose answers are scored with a number (a probability for the likelihood kinds)."""
+RATE_KINDS = ("choice", "yes-no")
+"""Outcome kinds in which one option is selected."""
+ALL_KINDS = VALUE_KINDS
+
+
+def _family(family: str, function: str) -> Callable[..., Measured]:
+    """A callable that imports `metrics.<family>` on its first call, so that reading metric facts stays light."""
+
+    def call(*args: object, **settings: object) -> Measured:
+        measure = cast(Callable[..., Measured], getattr(import_module(f"pytest_biasaudit.metrics.{family}"), function))
+        return measure(*args, **settings)
+
+    call.__name__ = call.__qualname__ = function
+    call.__doc__ = f"See `pytest_biasaudit.metrics.{family}.{function}`."
+    return call
+
+
+_ALL = (
+    Metric(
+        name="smd",
+        title="Standardised mean difference",
+        unit="sd",
+        range=(-inf, inf),
+        ideal=0.0,
+        judged="distance",
+        direction="closer to the ideal is fairer",
+        kinds=VALUE_KINDS,
+        by_group=True,
+        source="Mean of the group minus mean of the reference group, over sqrt((s_ref^2 + s_group^2) / 2), row standard "
+        "deviations with ddof 1: the denominator of the pruning study's published code (its sign is the other way round)",
+        compare=_family("means", "smd"),
+    ),
+    Metric(
+        name="smd_pooled",
+        title="Standardised mean difference, pooled",
+        unit="sd",
+        range=(-inf, inf),
+        ideal=0.0,
+        judged="distance",
+        direction="closer to the ideal is fairer",
+        kinds=VALUE_KINDS,
+        by_group=True,
+        source="Mean of the group minus mean of the reference group, over the standard deviation pooled with weights n - 1 "
+        "(Cohen 1988, section 2.5)",
+        compare=_family("means", "smd_pooled"),
+    ),
+    Metric(
+        name="mean_difference",
+        title="Difference of means",
+        unit="outcome",
+        range=(-inf, inf),
+        ideal=0.0,
+        judged="distance",
+        direction="closer to the ideal is fairer",
+        kinds=VALUE_KINDS,
+        by_group=True,
+        source="Mean of the group minus mean of the reference group, template by template; interval for crossed people and "
+        "templates after Westfall, Kenny and Judd 2014",
+        compare=_family("means", "mean_difference"),
+    ),
+    Metric(
+        name="mean_ratio",
+        title="Ratio of means",
+        unit="ratio",
+        range=(0.0, inf),
+        ideal=1.0,
+        judged="ratio",
+        direction="closer to the ideal is fairer",
+        kinds=VALUE_KINDS,
+        by_group=True,
+        source="Mean of the group over mean of the reference group; both must be positive; interval on the log scale",
+        compare=_family("means", "mean_ratio"),
+    ),
+    Metric(
+        name="median_difference",
+        title="Difference of medians",
+        unit="outcome",
+        range=(-inf, inf),
+        ideal=0.0,
+        judged="distance",
+        direction="closer to the ideal is fairer",
+        kinds=VALUE_KINDS,
+        by_group=True,
+        source="Median of the group minus median of the reference group, over all answers; interval by resampling people and "
+        "templates (Owen 2007)",
+        compare=_family("order", "median_difference"),
+    ),
+    Metric(
+        name="mann_whitney",
+        title="Probability of superiority",
+        unit="probability",
+        range=(0.0, 1.0),
+        ideal=0.5,
+        judged="distance",
+        direction="closer to the ideal is fairer",
+        kinds=VALUE_KINDS,
+        by_group=True,
+        source="Chance that a person of the group gets a higher answer than a person of the reference group to the same "
+        "template, ties counted as half (Mann and Whitney 1947; U over n_ref n_group), averaged over templates",
+        compare=_family("order", "mann_whitney"),
+    ),
+    Metric(
+        name="wasserstein",
+        title="Earth mover's distance",
+        unit="outcome",
+        range=(0.0, inf),
+        ideal=0.0,
+        judged="distance",
+        direction="lower is fairer",
+        kinds=VALUE_KINDS,
+        by_group=True,
+        source="First Wasserstein distance between the two groups' answers; above zero by chance also where groups are equal",
+        compare=_family("order", "wasserstein"),
+    ),
+    Metric(
+        name="rate_difference",
+        title="Difference of selection rates",
+        unit="share",
+        range=(-1.0, 1.0),
+        ideal=0.0,
+        judged="distance",
+        direction="closer to the ideal is fairer",
+        kinds=RATE_KINDS,
+        by_group=True,
+        source="Selection rate of the group minus selection rate of the reference group (demographic parity difference, signed)",
+        compare=_family("rates", "rate_difference"),
+    ),
+    Metric(
+        name="impact_ratio",
+        title="Impact ratio",
+        unit="ratio",
+        range=(0.0, 1.0),
+        ideal=1.0,
+        judged="value",
+        direction="higher is fairer",
+        kinds=RATE_KINDS,
+        by_group=True,
+        source="The lower of the two selection rates over the higher (the ratio of 29 CFR 1607.4(D) and NYC Local Law 144, for "
+        "a pair of groups)",
+        compare=_family("rates", "impact_ratio"),
+    ),
+    Metric(
+        name="odds_ratio",
+        title="Odds ratio",
+        unit="ratio",
+        range=(0.0, inf),
+        ideal=1.0,
+        judged="ratio",
+        direction="closer to the ideal is fairer",
+        kinds=RATE_KINDS,
+        by_group=True,
+        source="Odds of selection in the group over odds of selection in the reference group; interval on the log scale",
+        compare=_family("rates", "odds_ratio"),
+    ),
+    Metric(
+        name="refusal_rate_difference",
+        title="Difference of refusal rates",
+        unit="share",
+        range=(-1.0, 1.0),
+        ideal=0.0,
+        judged="distance",
+        direction="closer to the ideal is fairer",
+        kinds=ALL_KINDS,
+        by_group=True,
+        source="Share of refused answers in the group minus that share in the reference group, of all answers asked for",
+        compare=_family("utility", "refusal_rate_difference"),
+    ),
+    Metric(
+        name="answer_rate",
+        title="Answer rate",
+        unit="share",
+        range=(0.0, 1.0),
+        ideal=1.0,
+        judged="value",
+        direction="higher is better",
+        kinds=ALL_KINDS,
+        by_group=False,
+        source="Answers with a value over answers asked for, all groups together",
+        overall=_family("utility", "answer_rate"),
+    ),
+    Metric(
+        name="inlier_ratio",
+        title="Inlier ratio",
+        unit="share",
+        range=(0.0, 1.0),
+        ideal=1.0,
+        judged="value",
+        direction="higher is better",
+        kinds=("number",),
+        by_group=False,
+        source="Numbers within the declared plausible range over all numbers read; after the pruning study's inlier ratio, with "
+        "declared bounds in place of the unpruned model's quantiles",
+        overall=_family("utility", "inlier_ratio"),
+    ),
+)
+
+METRICS: Mapping[str, Metric] = MappingProxyType({metric.name: metric for metric in _ALL})
+"""Every built-in metric by its name, in the order the reference page lists them."""

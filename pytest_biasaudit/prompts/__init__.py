@@ -1,0 +1,1 @@
+"""What is asked: templates, people and the counterfactual prompts made of them."""

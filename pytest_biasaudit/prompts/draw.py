@@ -1,7 +1,7 @@
 """What is asked, about whom: a balanced, seeded draw of people from a list. May import context types and prompt types.
 
 Every person of a list gets a lot from the seed and their own name, and draws go by these lots. So a draw depends on
-nothing but the seed and the names: not on the order of the list, and a new name leaves the order of the others as it was.
+nothing but the seed and the names: not on the order of the list, and a new name leaves the others in their order.
 A larger `per_group` keeps the people of a smaller one, with their surnames: what was asked before is not asked again.
 (Where groups share first names, making room for one more person may exchange another.)
 """
@@ -139,9 +139,10 @@ def _too_few(people_list: PeopleList, spec: People) -> Iterator[str]:
 def _shared_names_fault(people_list: PeopleList, spec: People, pool: _Pool) -> str:
     times = Counter(first for cell in pool.cells for mix in pool.people[cell] for first in pool.firsts(cell, mix))
     shared = sorted(first for first, n in times.items() if n > 1)
+    few = ", ".join(shared[:5]) + (", ..." if len(shared) > 5 else "")
     return (
-        f"per_group is {spec.per_group}, but a first name is drawn once in an audit, and {people_list.name} has the same "
-        f"in several groups ({', '.join(shared[:5])}{', ...' if len(shared) > 5 else ''}); lower per_group or add people"
+        f"per_group is {spec.per_group}, but a first name is drawn once in an audit, and {people_list.name} has the "
+        f"same in several groups ({few}); lower per_group or add people"
     )
 
 

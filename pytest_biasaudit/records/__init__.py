@@ -1,0 +1,1 @@
+"""What we keep: records of audits, and the evidence file they make."""

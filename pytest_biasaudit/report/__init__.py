@@ -1,0 +1,1 @@
+"""What people read: rows, and the table, pictures and page drawn from them."""

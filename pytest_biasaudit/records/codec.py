@@ -1,0 +1,328 @@
+r"""Typed records as plain, JSON-ready values. Imports the types of earlier stages and nothing heavy.
+
+What leaves here holds only str, int, float, bool, None, list and dict, so it survives JSON and xdist's channel. The way
+back is in `decode`. Two rules for what JSON cannot say:
+
+- No NaN and no infinity. An outcome whose value is not finite becomes an `error`; an estimate's becomes null with the
+  reason; an interval's end becomes null, which reads "open on that side" as long as the interval has a method.
+- No lone surrogates (models that emit bytes make them): each is written out as a visible escape such as "\udc80".
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from datetime import date, datetime, time
+from pathlib import Path
+
+from pytest_biasaudit.context.declaration import Audit, Context, Limit, OutcomeSpec, People
+from pytest_biasaudit.errors import EvidenceError
+from pytest_biasaudit.metrics.metric import Estimate, GroupSummary
+from pytest_biasaudit.models.protocol import ModelIdentity
+from pytest_biasaudit.outcomes.outcome import Outcome
+from pytest_biasaudit.records.record import AuditRecord
+from pytest_biasaudit.verdict.verdict import Judgement, Verdict
+
+Plain = dict[str, object]
+
+
+def audit_to_plain(record: AuditRecord) -> Plain:
+    """One audit of one model, as the evidence holds it (design.md section 5.5, with more keys beside).
+
+    Prompts stand once each in `prompts`, by the digest their outcomes name. Estimates that only a judgement holds are
+    added to `estimates`; verdicts name theirs by position.
+
+    Raises EvidenceError when a verdict is `within` without a finite estimate: that would be a pass by accident.
+    """
+    estimates = list(record.estimates)
+    verdicts = [_verdict_to_plain(judgement, estimates) for judgement in record.judgements]
+    prompts: dict[str, object] = {}
+    for outcome in record.outcomes:
+        asked = outcome.prompt
+        prompts.setdefault(
+            outcome.prompt_sha256,
+            {"system": _text_or_none(asked.system), "text": _text(asked.text), "prefill": _text(asked.prefill)},
+        )
+    return {
+        "context": _text(record.context.id),
+        "context_sha256": record.context.sha256,
+        "audit": _text(record.audit.id),
+        "model": _text(record.model.name),
+        "model_digest": record.model.digest,
+        "kind": str(record.audit.kind),
+        "prompt_format": _text(record.prompt_format),
+        "seed": int(record.seed),
+        "batch_size": int(record.batch_size),
+        "seconds": _finite(record.seconds) or 0.0,
+        "asked": int(record.asked),
+        "recalled": int(record.recalled),
+        "prompts": prompts,
+        "outcomes": [_outcome_to_plain(outcome) for outcome in record.outcomes],
+        "estimates": [_estimate_to_plain(estimate) for estimate in estimates],
+        "verdicts": verdicts,
+    }
+
+
+def context_to_plain(context: Context) -> Plain:
+    """A context: its elements, its audits as understood (`audits`), what was written (`declared`), a digest."""
+    return {
+        "id": _text(context.id),
+        "title": _text(context.title),
+        "process": _text(context.process),
+        "use": _text(context.use),
+        "affected": [_text(one) for one in context.affected],
+        "harms": [_text(one) for one in context.harms],
+        "oversight": _text(context.oversight),
+        "response": _text(context.response),
+        "owner": _text(context.owner),
+        "jurisdictions": [_text(one) for one in context.jurisdictions],
+        "language": _text(context.language),
+        "file": _text(_shown(context.path)),
+        "sha256": context.sha256,
+        "audits": [_declared_audit_to_plain(audit) for audit in context.audits],
+        "declared": plain(context.declared, where=f"context {context.id!r}"),
+    }
+
+
+def model_to_plain(model: ModelIdentity) -> Plain:
+    """A model's identity, with the digest over all that decides its answers."""
+    where = f"model {model.name!r}"
+    return {
+        "name": _text(model.name),
+        "source": _text(model.source),
+        "revision": _text_or_none(model.revision),
+        "weights_sha256": model.weights_sha256,
+        "tokenizer_sha256": model.tokenizer_sha256,
+        "chat_template_sha256": model.chat_template_sha256,
+        "dtype": _text(model.dtype),
+        "architecture": _text(model.architecture),
+        "parameters": int(model.parameters),
+        "parent": _text_or_none(model.parent),
+        "parent_digest": model.parent_digest,
+        "recipe": [plain(step, where=f"{where}, recipe") for step in model.recipe],
+        "achieved": plain(model.achieved, where=f"{where}, achieved"),
+        "libraries": {_text(name): _text(version) for name, version in model.libraries},
+        "cacheable": bool(model.cacheable),
+        "digest": model.digest,
+    }
+
+
+def plain(value: object, *, where: str) -> object:
+    """Any value of settings or measurements as JSON has it: tuples become lists, dates ISO text, NaN and infinity null.
+
+    Numpy scalars and zero-dimensional tensors are taken by their `item()`. Raises EvidenceError for anything else,
+    naming `where`: an evidence file must not hold the repr of an object.
+    """
+    if value is None or isinstance(value, bool):
+        return value
+    if isinstance(value, str):
+        return _text(str(value))
+    if isinstance(value, int):
+        return int(value)
+    if isinstance(value, float):
+        return _finite(value)
+    if isinstance(value, Mapping):
+        return {_text(str(key)): plain(one, where=f"{where}/{key}") for key, one in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [plain(one, where=f"{where}/{at}") for at, one in enumerate(value)]
+    if isinstance(value, (set, frozenset)):
+        return sorted((plain(one, where=where) for one in value), key=repr)
+    if isinstance(value, (datetime, date, time)):
+        return value.isoformat()
+    if isinstance(value, Path):
+        return _text(_shown(value))
+    item = getattr(value, "item", None)
+    if callable(item) and getattr(value, "shape", None) == ():
+        return plain(item(), where=where)
+    raise EvidenceError(
+        f"{where}: a {type(value).__name__} cannot be kept as evidence; "
+        "give text, numbers, true or false, lists and tables only"
+    )
+
+
+def _outcome_to_plain(outcome: Outcome) -> Plain:
+    prompt, reading = outcome.prompt, outcome.reading
+    status, value, reason = str(reading.status), reading.value, reading.reason
+    if status == "ok" and (value is None or not math.isfinite(value)):
+        status, reason = "error", f"the value was {value}, which is no number to count with"
+    return {
+        "id": _text(prompt.id),
+        "template": _text(prompt.template),
+        "slots": {_text(name): _text(filling) for name, filling in prompt.slots},
+        "person": _text(prompt.person.name),
+        "person_id": _text(prompt.person_id),
+        "groups": {_text(attribute): _text(group) for attribute, group in prompt.person.groups},
+        "repeat": int(outcome.repeat),
+        "prompt_sha256": outcome.prompt_sha256,
+        "text": _text(outcome.text),
+        "value": _finite(value) if status == "ok" else None,
+        "status": status,
+        "selected": None if reading.selected is None or status != "ok" else bool(reading.selected),
+        "reason": _text(reason),
+        "options": [[_text(option), _finite(share)] for option, share in outcome.options],
+        "option_mass": _finite(outcome.option_mass),
+    }
+
+
+def _estimate_to_plain(estimate: Estimate) -> Plain:
+    interval, value, reason = estimate.interval, _finite(estimate.value), estimate.reason
+    if estimate.value is not None and value is None:
+        reason = "; ".join(filter(None, [reason, f"the value is {float(estimate.value)}, not a finite number"]))
+    return {
+        "metric": _text(estimate.metric),
+        "attribute": _text(estimate.attribute),
+        "groups": [_text(group) for group in estimate.groups],
+        "value": value,
+        "low": _finite(interval.low) if interval else None,
+        "high": _finite(interval.high) if interval else None,
+        "level": _finite(interval.level) if interval else None,
+        "method": _text(interval.method) if interval else None,
+        "p": _finite(estimate.p),
+        "p_adjusted": _finite(estimate.p_adjusted),
+        "n": int(estimate.n),
+        "by_group": {_text(summary.group): _summary_to_plain(summary) for summary in estimate.by_group},
+        "people": int(estimate.people),
+        "templates": int(estimate.templates),
+        "missing": int(estimate.missing),
+        "reason": _text(reason),
+        "versus": _text_or_none(estimate.versus),
+        "standard_error": _finite(estimate.standard_error),
+        "df": _finite(estimate.df),
+    }
+
+
+def _summary_to_plain(summary: GroupSummary) -> Plain:
+    return {
+        "n": int(summary.n),
+        "asked": int(summary.asked),
+        "refused": int(summary.refused),
+        "unparseable": int(summary.unparseable),
+        "errors": int(summary.errors),
+        "people": int(summary.people),
+        "mean": _finite(summary.mean),
+        "sd": _finite(summary.sd),
+        "median": _finite(summary.median),
+        "rate": _finite(summary.rate),
+    }
+
+
+def _verdict_to_plain(judgement: Judgement, estimates: list[Estimate]) -> Plain:
+    """One verdict; appends to `estimates` those it was held against that are not there yet."""
+
+    def position(estimate: Estimate) -> int:
+        for at, known in enumerate(estimates):
+            if known is estimate or known == estimate:
+                return at
+        estimates.append(estimate)
+        return len(estimates) - 1
+
+    limit = judgement.limit
+    if judgement.verdict is Verdict.WITHIN:
+        _refuse_empty_pass(judgement)
+    return {
+        "limit": _text(limit.id),
+        "verdict": str(judgement.verdict.value),
+        "message": _text(judgement.message),
+        **{key: value for key, value in limit_to_plain(limit).items() if key != "id"},
+        "estimate": None if judgement.estimate is None else position(judgement.estimate),
+        "compared": [position(estimate) for estimate in judgement.compared],
+        "p": _finite(judgement.p),
+        "p_adjusted": _finite(judgement.p_adjusted),
+    }
+
+
+def _refuse_empty_pass(judgement: Judgement) -> None:
+    held = judgement.compared or ((judgement.estimate,) if judgement.estimate else ())
+    sound = [
+        one for one in held if _finite(one.value) is not None and (one.interval or judgement.limit.rule == "point")
+    ]
+    if judgement.estimate is None or len(sound) < len(held):
+        raise EvidenceError(
+            f"limit {judgement.limit.id!r} was judged `within` without a finite estimate and interval for each of its "
+            "comparisons; that is never a pass (this is a fault in the judging code, not in the context)"
+        )
+
+
+def limit_to_plain(limit: Limit) -> Plain:
+    """A limit with every key, null where not set."""
+    return {
+        "id": _text(limit.id),
+        "metric": _text(limit.metric),
+        "attribute": _text(limit.attribute),
+        "max": _finite(limit.max),
+        "min": _finite(limit.min),
+        "versus": _text_or_none(limit.versus),
+        "max_increase": _finite(limit.max_increase),
+        "rule": str(limit.rule),
+        "level": float(limit.level),
+        "basis": None if limit.basis is None else str(limit.basis),
+        "reason": _text(limit.reason),
+        "accept_one_template": bool(limit.accept_one_template),
+    }
+
+
+def _declared_audit_to_plain(audit: Audit) -> Plain:
+    return {
+        "id": _text(audit.id),
+        "kind": str(audit.kind),
+        "prompts": [_text(wording) for wording in audit.wordings],
+        "system": _text_or_none(audit.system),
+        "prefill": _text(audit.prefill),
+        "slots": {_text(slot): [_text(filling) for filling in fillings] for slot, fillings in audit.slots},
+        "people": _people_to_plain(audit.people),
+        "outcome": _spec_to_plain(audit.outcome),
+        "limits": [limit_to_plain(limit) for limit in audit.limits],
+    }
+
+
+def _people_to_plain(people: People) -> Plain:
+    return {
+        "attributes": [_text(attribute) for attribute in people.attributes],
+        "source": _text(people.source),
+        "groups": [[_text(group) for group in groups] for groups in people.groups],
+        "per_group": int(people.per_group),
+    }
+
+
+def _spec_to_plain(spec: OutcomeSpec) -> Plain:
+    return {
+        "kind": str(spec.kind),
+        "unit": _text(spec.unit),
+        "favourable": str(spec.favourable),
+        "plausible": _floats(spec.plausible),
+        "repeats": int(spec.repeats),
+        "temperature": float(spec.temperature),
+        "max_new_tokens": int(spec.max_new_tokens),
+        "options": [_text(option) for option in spec.options],
+        "favourable_option": _text_or_none(spec.favourable_option),
+        "scale": _floats(spec.scale),
+        "scorer": _text_or_none(spec.scorer),
+    }
+
+
+def _floats(values: Sequence[float] | None) -> list[float | None] | None:
+    return None if values is None else [_finite(value) for value in values]
+
+
+def _finite(value: float | None) -> float | None:
+    """The number as a plain float; None for none, NaN and the infinities."""
+    return None if value is None or not math.isfinite(value) else float(value)
+
+
+def _text(text: str) -> str:
+    """The text as UTF-8 can hold it: a lone surrogate becomes its escape."""
+    return str(text).encode("utf-8", "backslashreplace").decode("utf-8")
+
+
+def _text_or_none(text: str | None) -> str | None:
+    return None if text is None else _text(text)
+
+
+def _shown(path: Path) -> str:
+    """A path as others may read it: below the working directory, else its last part; never somebody's home."""
+    if not path.is_absolute():
+        return path.as_posix()
+    try:
+        return path.resolve().relative_to(Path.cwd().resolve()).as_posix()
+    except ValueError:
+        return path.name

@@ -1,0 +1,217 @@
+"""Back to types: plain evidence, already fitted to its schema, as the records it was made of. The mirror of `codec`.
+
+Raises EvidenceError where values fit the schema one by one but not one another (an estimate that is not there).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from pytest_biasaudit.context.declaration import Audit, Context, Limit, OutcomeSpec, People
+from pytest_biasaudit.errors import EvidenceError
+from pytest_biasaudit.metrics.metric import Estimate, GroupSummary
+from pytest_biasaudit.models.protocol import ModelIdentity
+from pytest_biasaudit.outcomes.outcome import Outcome, Reading
+from pytest_biasaudit.prompts.prompt import Person, Prompt
+from pytest_biasaudit.records.record import AuditRecord
+from pytest_biasaudit.stats.interval import Interval
+from pytest_biasaudit.verdict.verdict import Judgement, Verdict
+
+# The schema has spoken before these are called, so the values' types are known to it and not to mypy.
+Fitted = Mapping[str, Any]
+
+
+def audit_from_plain(raw: Fitted, *, context: Context, model: ModelIdentity, pointer: str = "") -> AuditRecord:
+    """One audit record. `pointer`: where it stands in the file, for messages.
+
+    A person comes back with the full name in `first`, since evidence keeps names whole.
+    """
+    try:
+        audit = context.audit(raw["audit"])
+    except KeyError as unknown:
+        raise EvidenceError(f"{pointer}/audit: {unknown.args[0]}") from None
+    estimates = tuple(_estimate(one) for one in raw["estimates"])
+    return AuditRecord(
+        context=context,
+        audit=audit,
+        model=model,
+        prompt_format=raw["prompt_format"],
+        seed=raw["seed"],
+        batch_size=raw["batch_size"],
+        outcomes=tuple(
+            _outcome(one, raw["prompts"], pointer=f"{pointer}/outcomes/{at}") for at, one in enumerate(raw["outcomes"])
+        ),
+        estimates=estimates,
+        judgements=tuple(
+            _judgement(one, estimates, pointer=f"{pointer}/verdicts/{at}") for at, one in enumerate(raw["verdicts"])
+        ),
+        seconds=raw["seconds"],
+        asked=raw["asked"],
+        recalled=raw["recalled"],
+    )
+
+
+def context_from_plain(raw: Fitted) -> Context:
+    """A context as its audits were understood when they ran; `path` is the file as the evidence names it."""
+    return Context(
+        id=raw["id"],
+        title=raw["title"],
+        process=raw["process"],
+        use=raw["use"],
+        affected=tuple(raw["affected"]),
+        harms=tuple(raw["harms"]),
+        oversight=raw["oversight"],
+        response=raw["response"],
+        owner=raw["owner"],
+        jurisdictions=tuple(raw["jurisdictions"]),
+        language=raw["language"],
+        audits=tuple(_declared_audit(one) for one in raw["audits"]),
+        path=Path(raw["file"]),
+        sha256=raw["sha256"],
+        declared=dict(raw["declared"]),
+    )
+
+
+def model_from_plain(raw: Fitted, *, pointer: str = "") -> ModelIdentity:
+    """A model's identity. Raises EvidenceError when its digest is not the digest of its own fields."""
+    model = ModelIdentity(
+        name=raw["name"],
+        source=raw["source"],
+        revision=raw["revision"],
+        weights_sha256=raw["weights_sha256"],
+        tokenizer_sha256=raw["tokenizer_sha256"],
+        chat_template_sha256=raw["chat_template_sha256"],
+        dtype=raw["dtype"],
+        architecture=raw["architecture"],
+        parameters=raw["parameters"],
+        parent=raw["parent"],
+        parent_digest=raw["parent_digest"],
+        recipe=tuple(dict(step) for step in raw["recipe"]),
+        achieved=dict(raw["achieved"]),
+        libraries=tuple(raw["libraries"].items()),
+        cacheable=raw["cacheable"],
+    )
+    if model.digest != raw["digest"]:
+        raise EvidenceError(
+            f"{pointer}/digest: says {raw['digest']}, but the model's fields give {model.digest}; "
+            "the file was changed after it was written, or by another version"
+        )
+    return model
+
+
+def _declared_audit(raw: Fitted) -> Audit:
+    people, spec = raw["people"], raw["outcome"]
+    return Audit(
+        id=raw["id"],
+        kind=raw["kind"],
+        wordings=tuple(raw["prompts"]),
+        system=raw["system"],
+        prefill=raw["prefill"],
+        slots=tuple((slot, tuple(fillings)) for slot, fillings in raw["slots"].items()),
+        people=People(
+            attributes=tuple(people["attributes"]),
+            source=people["source"],
+            groups=tuple(tuple(groups) for groups in people["groups"]),
+            per_group=people["per_group"],
+        ),
+        outcome=OutcomeSpec(
+            kind=spec["kind"],
+            unit=spec["unit"],
+            favourable=spec["favourable"],
+            plausible=None if spec["plausible"] is None else tuple(spec["plausible"]),
+            repeats=spec["repeats"],
+            temperature=spec["temperature"],
+            max_new_tokens=spec["max_new_tokens"],
+            options=tuple(spec["options"]),
+            favourable_option=spec["favourable_option"],
+            scale=tuple(spec["scale"]),
+            scorer=spec["scorer"],
+        ),
+        limits=tuple(_limit(one, limit_id=one["id"]) for one in raw["limits"]),
+    )
+
+
+def _limit(raw: Fitted, *, limit_id: str) -> Limit:
+    return Limit(
+        id=limit_id,
+        metric=raw["metric"],
+        attributes=tuple(raw["attribute"].split("*")) if raw["attribute"] else (),
+        max=raw["max"],
+        min=raw["min"],
+        versus=raw["versus"],
+        max_increase=raw["max_increase"],
+        rule=raw["rule"],
+        level=raw["level"],
+        basis=raw["basis"],
+        reason=raw["reason"],
+        accept_one_template=raw["accept_one_template"],
+    )
+
+
+def _outcome(raw: Fitted, prompts: Fitted, *, pointer: str) -> Outcome:
+    asked = prompts.get(raw["prompt_sha256"])
+    if asked is None:
+        raise EvidenceError(f"{pointer}/prompt_sha256: no prompt of that digest stands in the audit's `prompts`")
+    return Outcome(
+        prompt=Prompt(
+            id=raw["id"],
+            template=raw["template"],
+            slots=tuple(raw["slots"].items()),
+            person=Person(first=raw["person"], last="", groups=tuple(raw["groups"].items())),
+            person_id=raw["person_id"],
+            text=asked["text"],
+            system=asked["system"],
+            prefill=asked["prefill"],
+        ),
+        repeat=raw["repeat"],
+        prompt_sha256=raw["prompt_sha256"],
+        text=raw["text"],
+        reading=Reading(status=raw["status"], value=raw["value"], selected=raw["selected"], reason=raw["reason"]),
+        options=tuple((option, share) for option, share in raw["options"]),
+        option_mass=raw["option_mass"],
+    )
+
+
+def _estimate(raw: Fitted) -> Estimate:
+    interval = None
+    if raw["method"] is not None:
+        low = float("-inf") if raw["low"] is None else raw["low"]
+        high = float("inf") if raw["high"] is None else raw["high"]
+        interval = Interval(low=low, high=high, level=raw["level"], method=raw["method"])
+    return Estimate(
+        metric=raw["metric"],
+        attribute=raw["attribute"],
+        groups=tuple(raw["groups"]),
+        value=raw["value"],
+        interval=interval,
+        p=raw["p"],
+        p_adjusted=raw["p_adjusted"],
+        n=raw["n"],
+        people=raw["people"],
+        templates=raw["templates"],
+        missing=raw["missing"],
+        by_group=tuple(GroupSummary(group=group, **summary) for group, summary in raw["by_group"].items()),
+        reason=raw["reason"],
+        versus=raw["versus"],
+        standard_error=raw["standard_error"],
+        df=raw["df"],
+    )
+
+
+def _judgement(raw: Fitted, estimates: Sequence[Estimate], *, pointer: str) -> Judgement:
+    def at(position: int, key: str) -> Estimate:
+        if position >= len(estimates):
+            raise EvidenceError(f"{pointer}/{key}: estimate {position} is not there; the audit has {len(estimates)}")
+        return estimates[position]
+
+    return Judgement(
+        limit=_limit(raw, limit_id=raw["limit"]),
+        verdict=Verdict(raw["verdict"]),
+        message=raw["message"],
+        estimate=None if raw["estimate"] is None else at(raw["estimate"], "estimate"),
+        compared=tuple(at(position, "compared") for position in raw["compared"]),
+        p=raw["p"],
+        p_adjusted=raw["p_adjusted"],
+    )

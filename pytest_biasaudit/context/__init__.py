@@ -1,0 +1,1 @@
+"""What is allowed: deployment contexts, declared in TOML and read strictly."""

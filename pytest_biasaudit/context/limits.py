@@ -1,0 +1,216 @@
+"""What is allowed: the keys and rules of `[[audit.limit]]`. A limit that says nothing, or asks for bias, is refused.
+
+Knows declarations and the strict reader; is handed the facts about metrics.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, cast, get_args
+
+from pytest_biasaudit.context.declaration import Basis, Limit, OutcomeKind, Rule
+from pytest_biasaudit.context.shapes import Flag, JsonSchema, Number, OneOf, Slug, Text, TextOrTexts
+from pytest_biasaudit.context.spelling import did_you_mean, listed, shown
+from pytest_biasaudit.context.strict import Faults, Key, RawTable, Row, read_row, table_schema
+
+if TYPE_CHECKING:
+    from pytest_biasaudit.metrics.metric import Metric
+
+ID = Key("id", Slug(), "Name of the limit in test ids; made of attribute and metric when absent.")
+METRIC = Key("metric", Text(), "The metric that is limited.", required=True)
+ATTRIBUTE = Key("attribute", TextOrTexts(), "What tells the compared groups apart; the audit's attributes when absent.")
+MAX = Key("max", Number(), "Highest value allowed, on the absolute value where the metric is signed.")
+MIN = Key("min", Number(), "Lowest value allowed.")
+VERSUS = Key("versus", Slug(), 'The model to compare with: "parent", or the name of a declared model.')
+MAX_INCREASE = Key("max_increase", Number(), "Highest rise allowed over the model named in `versus`.")
+RULE = Key("rule", OneOf(get_args(Rule)), "What decides: the whole interval within (upper), beyond (lower), the point.")
+LEVEL = Key("level", Number(above=0.5, below=1), "Intended coverage of the interval.")
+BASIS = Key("basis", OneOf(get_args(Basis)), "What the limit rests on.")
+REASON = Key("reason", Text(), "Why this number.")
+ACCEPT_ONE_TEMPLATE = Key(
+    "accept_one_template", Flag(), "Accept an interval that sees names only, where there is one wording and no other."
+)
+LIMIT_KEYS = (
+    ID, METRIC, ATTRIBUTE, MAX, MIN, VERSUS, MAX_INCREASE, RULE, LEVEL, BASIS, REASON, ACCEPT_ONE_TEMPLATE,
+)  # fmt: skip
+_BOUNDS = (MAX, MIN, MAX_INCREASE)
+
+BOUNDED_BY_PARENT = "inlier_ratio"
+"""The metric whose own bounds may come from the parent's answers, and so may have `versus` with `max` or `min`."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Measurable:
+    """What the audit can give its limits."""
+
+    metrics: Mapping[str, Metric]
+    kind: OutcomeKind | None
+    """None where the file does not say it readably."""
+    attributes: tuple[str, ...] | None
+    """The people's; None where the file does not say them readably."""
+    bounds_numbers: bool
+    """Whether the outcome declares what is plausible."""
+
+
+def read_limits(raws: tuple[RawTable, ...], *, where: str, measurable: Measurable, faults: Faults) -> tuple[Limit, ...]:
+    """The limits that could be read, in order; ids are made where none is given."""
+    limits: list[Limit] = []
+    by_id: dict[str, int] = {}
+    for number, raw in enumerate(raws, start=1):
+        named = f" {shown(raw['id'])}" if "id" in raw else ""
+        row = read_row(raw, LIMIT_KEYS, where=f"{where} / [[audit.limit]] {number}{named}", faults=faults)
+        limit = _read_limit(row, measurable, faults)
+        if limit is None:
+            continue
+        if limit.id in by_id:
+            made = "" if row.declares(ID) else " (made of attribute and metric, since none is given)"
+            reason = f"[[audit.limit]] {by_id[limit.id]} has the same id; give each limit its own"
+            faults.add(row.where, f"id = {limit.id!r}{made}: {reason}")
+        by_id.setdefault(limit.id, number)
+        limits.append(limit)
+    return tuple(limits)
+
+
+def _read_limit(row: Row, measurable: Measurable, faults: Faults) -> Limit | None:
+    """The limit; None when metric or attributes are unknown, which leaves it without an id."""
+    metric = _read_metric(row, measurable, faults)
+    _check_bounds_given(row, faults)
+    if metric is None:
+        return None
+    attributes = _read_attributes(row, metric, measurable, faults)
+    _check_versus(row, metric, measurable, faults)
+    for key in _BOUNDS:
+        bound = row.get(key)
+        for reason in () if bound is None else bound_faults(metric, key.name, bound):
+            faults.misfit(row.where, key.name, bound, reason)
+    if attributes is None or (row.declares(ID) and row.get(ID) is None):
+        return None
+    versus = row.get(VERSUS)
+    return Limit(
+        id=row.get(ID) or default_id(metric.name, attributes, versus),
+        metric=metric.name,
+        attributes=attributes,
+        max=row.get(MAX),
+        min=row.get(MIN),
+        versus=versus,
+        max_increase=row.get(MAX_INCREASE),
+        rule=cast("Rule", row.get(RULE, "upper")),
+        level=row.get(LEVEL, 0.95),
+        basis=cast("Basis | None", row.get(BASIS)),
+        reason=row.get(REASON, ""),
+        accept_one_template=row.get(ACCEPT_ONE_TEMPLATE, False),
+    )
+
+
+def default_id(metric: str, attributes: tuple[str, ...], versus: str | None) -> str:
+    """As in "race-smd", "race-gender-smd", "answer_rate" or "race-smd-versus-parent".
+
+    Attributes come from people lists; what a plain name does not take becomes "-".
+    """
+    parts = [*attributes, metric, *(("versus", versus) if versus else ())]
+    return "-".join(re.sub(r"[^A-Za-z0-9._-]+", "-", part) for part in parts).lstrip("._-")
+
+
+def _read_metric(row: Row, measurable: Measurable, faults: Faults) -> Metric | None:
+    name = row.get(METRIC)
+    if name is None:
+        return None
+    metrics, kind = measurable.metrics, measurable.kind
+    given = [metric.name for metric in metrics.values() if kind is None or kind in metric.kinds]
+    if name not in metrics:
+        reason = f"unknown metric; valid are {listed(given)}{did_you_mean(name, metrics)}"
+        faults.misfit(row.where, "metric", name, reason)
+        return None
+    if name not in given:
+        reason = f"an outcome of kind {kind!r} does not give it; it gives {listed(given)}"
+        faults.misfit(row.where, "metric", name, reason)
+    return metrics[name]
+
+
+def _read_attributes(row: Row, metric: Metric, measurable: Measurable, faults: Faults) -> tuple[str, ...] | None:
+    """In the order of the people's attributes, so that one comparison has one name."""
+    declared, there = row.get(ATTRIBUTE), measurable.attributes
+    if not metric.by_group:
+        if row.declares(ATTRIBUTE):
+            reason = f"{metric.name} is over all answers and compares no groups; remove the attribute"
+            faults.misfit(row.where, "attribute", row.raw["attribute"], reason)
+        return ()
+    if there is None or (row.declares(ATTRIBUTE) and declared is None):
+        return None
+    wanted = there if declared is None else tuple(name for text in declared for name in text.split("*"))
+    unknown = [name for name in wanted if name not in there]
+    for name in unknown:
+        reason = f"{name!r} is not in [audit.people] attribute, which has {listed(there)}{did_you_mean(name, there)}"
+        faults.misfit(row.where, "attribute", row.raw["attribute"], reason)
+    if len(set(wanted)) < len(wanted):
+        faults.misfit(row.where, "attribute", row.raw["attribute"], "must be different attributes")
+    return None if unknown else tuple(name for name in there if name in wanted)
+
+
+def _check_bounds_given(row: Row, faults: Faults) -> None:
+    given = [key.name for key in _BOUNDS if row.declares(key)]
+    names = listed(key.name for key in _BOUNDS)
+    if not given:
+        faults.add(row.where, f"no bound; a limit has exactly one of {names}{_misnamed_bound(row)}")
+    elif len(given) > 1:
+        faults.add(row.where, f"{' and '.join(given)} are both given; a limit has exactly one of {names}")
+    if row.declares(MAX_INCREASE) and not row.declares(VERSUS):
+        faults.add(row.where, "max_increase without versus; versus must be 'parent' or the name of a declared model")
+
+
+def _misnamed_bound(row: Row) -> str:
+    """The word people bring from elsewhere says no direction, so it is not accepted; say what to write."""
+    word = next((name for name in ("threshold", "limit", "value", "tolerance") if name in row.raw), None)
+    return f"; {word!r} does not say its direction" if word else ""
+
+
+def _check_versus(row: Row, metric: Metric, measurable: Measurable, faults: Faults) -> None:
+    if metric.name == BOUNDED_BY_PARENT:
+        if not row.declares(VERSUS) and measurable.kind == "number" and not measurable.bounds_numbers:
+            reason = "needs bounds: plausible in [audit.outcome], or versus to take them from that model's answers"
+            faults.misfit(row.where, "metric", metric.name, reason)
+    elif row.declares(VERSUS) and not row.declares(MAX_INCREASE):
+        reason = f"needs max_increase: only {BOUNDED_BY_PARENT} has max or min against another model"
+        faults.misfit(row.where, "versus", row.raw["versus"], reason)
+
+
+def bound_faults(metric: Metric, key: str, bound: float) -> Iterator[str]:
+    """Why a bound is impossible for a metric, in words; nothing where it is possible.
+
+    key  "max", "min" or "max_increase"
+    """
+    low, high = metric.range
+    furthest = max(abs(low - metric.ideal), abs(high - metric.ideal))
+    if key == "max_increase":
+        if metric.direction == "higher is better":
+            yield f"{metric.name}: {metric.direction}, so a rise does no harm; limit it with min"
+        elif bound < 0:
+            yield "must be 0 or more: the highest rise allowed"
+        elif metric.judged != "ratio" and bound > (furthest if metric.judged == "distance" else high - low):
+            yield f"no rise can be as large: {metric.name} lies from {low:g} to {high:g}"
+    elif metric.judged == "distance":
+        if key == "min":
+            yield f"{metric.name} is judged by its distance from {metric.ideal:g}, so a min would ask for bias; use max"
+        elif not 0 <= bound <= furthest:
+            yield f"{metric.name} is judged by its distance from {metric.ideal:g}; must be from 0 to {furthest:g}"
+    elif metric.judged == "ratio":
+        if key == "max" and not 1 <= bound <= high:
+            yield f"{metric.name} is judged with its inverse, the larger of the two; must be from 1 to {high:g}"
+        elif key == "min" and not 0 < bound <= 1:
+            yield f"{metric.name} is judged with its inverse, the smaller of the two; must be above 0, up to 1"
+    elif not low <= bound <= high or (metric.unit == "ratio" and bound == low):
+        ends = f"above {low:g}, up to {high:g}" if metric.unit == "ratio" else f"from {low:g} to {high:g}"
+        yield f"outside what {metric.name} can be; must be {ends}"
+    elif key == "max" and metric.direction == "higher is fairer":
+        yield f"{metric.name}: {metric.direction}, so a max would ask for bias; use min"
+
+
+def limit_schema() -> JsonSchema:
+    """JSON Schema of `[[audit.limit]]`: exactly one bound, and `max_increase` only with `versus`."""
+    return {
+        **table_schema(LIMIT_KEYS),
+        "oneOf": [{"required": [key.name]} for key in _BOUNDS],
+        "dependentRequired": {"max_increase": ["versus"]},
+    }

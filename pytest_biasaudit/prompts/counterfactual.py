@@ -78,14 +78,14 @@ def texts_of(audit: Audit) -> tuple[str, ...]:
 def slug(text: str) -> str:
     """Lower-case words joined by hyphens, accents dropped where the letter has a plain form; other scripts stay."""
     plain = "".join(c for c in unicodedata.normalize("NFKD", text) if not unicodedata.combining(c))
-    words = re.findall(r"[^\W_]+", re.sub(r"['’]", "", plain.casefold()))
+    words = re.findall(r"[^\W_]+", re.sub(r"['\u2019]", "", plain.casefold()))
     return "-".join(words)[:60].strip("-") or "x"
 
 
 def _templates(audit: Audit) -> tuple[Template, ...]:
     made: list[tuple[str, str, tuple[tuple[str, str], ...]]] = []
     for number, wording in enumerate(audit.wordings, start=1):
-        used = set(slots_of("".join((wording, audit.system or "", audit.prefill))))
+        used = {name for text in (wording, audit.system or "", audit.prefill) for name in slots_of(text)}
         open_slots = [(name, fillings) for name, fillings in audit.slots if name in used]
         for filling in product(*(fillings for _, fillings in open_slots)):
             slots = tuple(zip((name for name, _ in open_slots), filling, strict=True))

@@ -1,7 +1,8 @@
 """What is asked, about whom: a balanced, seeded draw of people from a list. May import context types and prompt types.
 
 Every person of a list gets a lot from the seed and their own name, and draws go by these lots. So a draw depends on
-nothing but the seed and the names: not on the order of the list, and a new name leaves the others in their order.
+nothing but the seed and the names: not on the order of the list or of the groups, and a new name leaves the others in
+their order.
 A larger `per_group` keeps the people of a smaller one, with their surnames: what was asked before is not asked again.
 (Where groups share first names, making room for one more person may exchange another.)
 """
@@ -42,7 +43,7 @@ def draw(people_list: PeopleList, spec: People, *, seed: int) -> tuple[Person, .
     drawn = _fill_places(pool, _places(pool, spec.per_group, seed=seed), seed=seed)
     if any(len(people) < spec.per_group for people in drawn.values()):
         raise PeopleError(people_list.name, [_shared_names_fault(people_list, spec, pool)])
-    in_turn = [drawn[cell][k] for k in range(spec.per_group) for cell in pool.cells]
+    in_turn = [drawn[cell][k] for k in range(spec.per_group) for cell in sorted(pool.cells)]
     named = dict(zip(in_turn, _with_surnames(people_list, in_turn, seed=seed), strict=True))
     return tuple(named[person] for cell in pool.cells for person in drawn[cell])
 
@@ -173,7 +174,7 @@ def _fill_places(pool: _Pool, places: Sequence[Mix], *, seed: int) -> dict[Cell,
     for cell in pool.cells:
         for mix, people in pool.people[cell].items():
             ranked[cell, mix] = sorted(people, key=lambda person: _lot(seed, "person", person.first, person.last))
-    wanted = [(cell, mix) for mix in places for cell in pool.cells]
+    wanted = [(cell, mix) for mix in places for cell in sorted(pool.cells)]
     holder: dict[str, int] = {}
     chosen: dict[int, Person] = {}
     for start in range(len(wanted)):

@@ -155,7 +155,7 @@ def _csv_rows(text: str, path: Path, faults: list[str]) -> tuple[list[str], list
     rows: list[Row] = []
     for line, cells in body:
         if len(cells) != len(header):
-            faults.append(f"line {line}: {len(cells)} cells, but the header names {len(header)} columns")
+            faults.append(f"line {line}: {len(cells)} where the header has {len(header)} columns")
         else:
             rows.append(Row(where=f"line {line}", cells=dict(zip(header, cells, strict=True))))
     return header, rows
@@ -184,7 +184,8 @@ def _toml_rows(text: str, path: Path, faults: list[str]) -> tuple[list[str], lis
             value = entry.get(column, "")
             is_number = isinstance(value, int | float) and not isinstance(value, bool)
             if not isinstance(value, str) and not (column == "share" and is_number):
-                faults.append(f"{where}: {column} must be text, got {value!r}")
+                wanted = "a number" if column == "share" else "text"
+                faults.append(f"{where}: {column} must be {wanted}, got {value!r}")
                 value = ""
             cells[column] = str(value).strip()
         rows.append(Row(where=where, cells=cells))

@@ -1,0 +1,1 @@
+"""Is it allowed: verdicts, how they are reached, and what they say."""

@@ -1,0 +1,48 @@
+"""A child model: its parent's weights with a recipe applied, and an identity that names both. Imports torch.
+
+The parent is given back as it was: a child of a live model is made from a copy, a child of a file from a fresh load.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from pytest_biasaudit.compression.apply import apply_recipe
+from pytest_biasaudit.compression.recipe import Step
+from pytest_biasaudit.models.causal import CausalModel
+from pytest_biasaudit.models.identity import tensors_sha256
+
+if TYPE_CHECKING:
+    import torch
+
+
+def child_of(parent: CausalModel, steps: Sequence[Step], *, name: str) -> CausalModel:
+    """A child made from a copy of the parent's module; the parent is not touched."""
+    module = copy.deepcopy(parent.module)
+    return _made(module, parent, steps, name=name, kept_parent=parent)
+
+
+def child_from(fresh: CausalModel, steps: Sequence[Step], *, name: str) -> CausalModel:
+    """A child made in the module of a freshly loaded parent, which is used up: no second copy is held."""
+    return _made(fresh.module, fresh, steps, name=name, kept_parent=None)
+
+
+def _made(
+    module: torch.nn.Module, origin: CausalModel, steps: Sequence[Step], *, name: str, kept_parent: CausalModel | None
+) -> CausalModel:
+    achieved = apply_recipe(module, steps)
+    first = next(module.parameters(), None)
+    identity = replace(
+        origin.identity,
+        name=name,
+        weights_sha256=tensors_sha256(module) if steps else origin.identity.weights_sha256,
+        dtype=str(first.dtype).removeprefix("torch.") if first is not None else origin.identity.dtype,
+        parent=origin.identity.name,
+        parent_digest=origin.identity.digest,
+        recipe=tuple(step.plain() for step in steps),
+        achieved=achieved,
+    )
+    return CausalModel(module, origin.tokenizer, identity, parent=kept_parent)

@@ -1,0 +1,80 @@
+"""Which artefact: digests of weights, tokenizer and chat template. Imports torch only to hash tensors."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable
+from importlib import metadata
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import torch
+
+LIBRARIES = ("torch", "transformers", "tokenizers", "safetensors", "gguf", "pytest-biasaudit")
+
+
+def file_sha256(path: Path) -> str:
+    """sha256 of a file's bytes, as `sha256sum` prints it."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def files_sha256(paths: Iterable[Path]) -> str:
+    """The digest of one file; for several, the sha256 over "DIGEST  NAME" lines in order of name."""
+    ordered = sorted(paths, key=lambda path: path.name)
+    if len(ordered) == 1:
+        return file_sha256(ordered[0])
+    lines = "".join(f"{file_sha256(path)}  {path.name}\n" for path in ordered)
+    return hashlib.sha256(lines.encode()).hexdigest()
+
+
+def tensors_sha256(module: torch.nn.Module) -> str:
+    """sha256 over a module's state: each tensor's name, dtype, shape and bytes, in order of name.
+
+    For models that are no file: live ones and children. Two names for one storage (a tied head) count once.
+    """
+    import torch
+
+    digest = hashlib.sha256()
+    seen: set[tuple[int, tuple[int, ...]]] = set()
+    for name, tensor in sorted(module.state_dict().items()):
+        if not isinstance(tensor, torch.Tensor):
+            digest.update(f"{name}={tensor!r}".encode())
+            continue
+        key = (tensor.data_ptr(), tuple(tensor.shape))
+        if tensor.numel() and key in seen:
+            continue
+        seen.add(key)
+        digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}\n".encode())
+        digest.update(tensor.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy())
+    return digest.hexdigest()
+
+
+def tokenizer_sha256(tokenizer: Any) -> str:
+    """sha256 of what the tokenizer does: its backend's JSON where it has one, else its vocabulary; with special tokens."""
+    backend = getattr(tokenizer, "backend_tokenizer", None)
+    if backend is not None:
+        # Padding and truncation are settings of a call, not of the tokenizer: whoever used it last may have left them.
+        state = {key: value for key, value in json.loads(backend.to_str()).items() if key not in ("padding", "truncation")}
+    else:
+        state = tokenizer.get_vocab()
+    special = {key: str(value) for key, value in tokenizer.special_tokens_map.items()}
+    return hashlib.sha256(json.dumps([state, special], sort_keys=True).encode()).hexdigest()
+
+
+def text_sha256(text: str) -> str:
+    """sha256 of a text in UTF-8."""
+    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
+
+
+def library_versions() -> tuple[tuple[str, str], ...]:
+    """Versions of the libraries that decide what a model answers, those installed, without importing them."""
+    found = []
+    for name in LIBRARIES:
+        try:
+            found.append((name, metadata.version(name)))
+        except metadata.PackageNotFoundError:
+            continue
+    return tuple(found)

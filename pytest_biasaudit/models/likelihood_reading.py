@@ -1,0 +1,74 @@
+"""Log-probabilities of given tokens, read off a tree pass. Imports torch.
+
+For continuations after a prompt, and for whole sentences. Only the rows that are read go through the head.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+import torch
+
+from pytest_biasaudit.models.prefix_tree import WORTH_SPLITTING, prefix_tree
+from pytest_biasaudit.models.tree_pass import Batch, TreePass
+
+HEAD_ROWS = 256
+"""Rows put through the head at once: keeps the logits at 256 x vocabulary."""
+
+
+def continuation_logprobs(
+    tree_pass: TreePass, sequences: Sequence[tuple[int, ...]], starts: Sequence[int], *, batch_size: int
+) -> Iterator[tuple[int, float]]:
+    """Sum of log P(token | tokens before) over each sequence's tokens from `starts` on, in nats, as they are computed.
+
+    sequences  token ids; starts  index of the first token that is scored, at least 1 and below the length
+    Yields (index, sum). NaN where the module's logits are NaN or +infinite.
+    """
+    for sequence, start in zip(sequences, starts, strict=True):
+        if not 1 <= start < len(sequence):
+            raise ValueError(f"a scored token needs one before it: start {start} in a sequence of {len(sequence)} tokens")
+    # The last token is only predicted, never read: without it, options of one token share one leaf.
+    heads = [sequence[:-1] for sequence in sequences]
+    roots = prefix_tree(heads, worth=WORTH_SPLITTING if tree_pass.shares else 1 << 62)
+    sums = [0.0] * len(sequences)
+    with torch.inference_mode():
+        for batch in tree_pass.walk(roots, batch_size=batch_size):
+            _add(tree_pass, batch, sequences, starts, sums)
+            for segment in batch.segments:
+                for index in segment.ends:
+                    yield index, sums[index]
+
+
+def _add(
+    tree_pass: TreePass, batch: Batch, sequences: Sequence[tuple[int, ...]], starts: Sequence[int], sums: list[float]
+) -> None:
+    """Adds what this batch's positions say about the tokens that follow them."""
+    longest = batch.hidden.shape[1]
+    flat: dict[int, int] = {}  # position in the batch -> row of the head's input
+    at: list[int] = []
+    targets: list[int] = []
+    owners: list[int] = []
+    for row, segment in enumerate(batch.segments):
+        for index in segment.through:
+            sequence = sequences[index]
+            for position in range(max(starts[index] - 1, segment.start), min(len(sequence) - 1, segment.end)):
+                place = row * longest + position - segment.start
+                at.append(flat.setdefault(place, len(flat)))
+                targets.append(sequence[position + 1])
+                owners.append(index)
+    if not at:
+        return
+    rows = batch.hidden.reshape(-1, batch.hidden.shape[-1])[torch.tensor(list(flat), device=batch.hidden.device)]
+    places, wanted = torch.tensor(at), torch.tensor(targets)
+    found = torch.empty(len(at), dtype=torch.float32)
+    order = torch.argsort(places, stable=True)
+    places, wanted = places[order], wanted[order]
+    for begin in range(0, len(flat), HEAD_ROWS):
+        end = min(begin + HEAD_ROWS, len(flat))
+        logits = tree_pass.logits(rows[begin:end])
+        norm = torch.logsumexp(logits, dim=-1)
+        low, high = (int(torch.searchsorted(places, edge)) for edge in (begin, end))
+        local = (places[low:high] - begin).to(logits.device)
+        found[low:high] = (logits[local, wanted[low:high].to(logits.device)] - norm[local]).cpu()
+    for value, position in zip(found.tolist(), order.tolist(), strict=True):
+        sums[owners[position]] += value

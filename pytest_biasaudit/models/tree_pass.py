@@ -1,0 +1,212 @@
+"""One pass over a tree of prompts: each shared stretch of tokens is computed once, in batches. Imports torch.
+
+A level of the tree is run in batches of rows sorted by length; a row attends to its parent's keys and values, gathered
+from the batch that computed them. Padding stands on the right of a stretch and is masked for everything that follows.
+Nothing here knows of chat templates, options or answers.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+
+from pytest_biasaudit.models.prefix_tree import Segment
+
+TOLERANCE = {torch.float32: 2e-3, torch.float64: 2e-3}
+"""Largest difference in nats between a shared and a plain pass that counts as rounding; 1.0 for half precision."""
+
+
+@dataclass
+class State:
+    """What a batch leaves behind for the rows that continue from it."""
+
+    layers: list[tuple[torch.Tensor, torch.Tensor]]
+    """Keys and values by layer, each (rows, heads, cached, head_dim)."""
+    visible: torch.Tensor
+    """(rows, cached) bool: False at padding."""
+    lengths: list[int]
+    """Real tokens by row."""
+
+    def take(self, rows: list[int]) -> State:
+        """The state of some rows, in that order, repeated where asked for."""
+        if len(self.lengths) == 1:  # all continue from the one row: a view is enough
+            layers = [(k.expand(len(rows), -1, -1, -1), v.expand(len(rows), -1, -1, -1)) for k, v in self.layers]
+            visible = self.visible.expand(len(rows), -1)
+        else:
+            index = torch.tensor(rows, device=self.visible.device)
+            layers = [(k.index_select(0, index), v.index_select(0, index)) for k, v in self.layers]
+            visible = self.visible.index_select(0, index)
+        return State(layers=layers, visible=visible, lengths=[self.lengths[row] for row in rows])
+
+
+@dataclass
+class Batch:
+    """Segments computed together."""
+
+    segments: list[Segment]
+    hidden: torch.Tensor
+    """(rows, longest, width): what the head turns into logits (or the logits themselves where the head is not apart)."""
+    state: State | None
+    """None where nothing continues from these rows."""
+
+
+class TreePass:
+    """A module's forward pass, in the cheapest form that gives the module's own answers.
+
+    Sharing keys and values and calling the head on single rows are used only if a small test run on this very module
+    agrees with its plain forward pass; otherwise prompts are computed whole. `shares` and `own_head` say which.
+    """
+
+    def __init__(self, module: torch.nn.Module) -> None:
+        self.module = module
+        first = next(module.parameters(), None)
+        self.device = first.device if first is not None else torch.device("cpu")
+        self.dtype = first.dtype if first is not None else torch.float32
+        self._body = _body_of(module)
+        self._head = _head_of(module)
+        self.own_head = self._body is not None and self._head is not None
+        self.shares = True
+        self._prove()
+
+    # -- walking ----------------------------------------------------------------------------------------------------
+
+    def walk(self, roots: Sequence[Segment], *, batch_size: int, keep: bool = False) -> Iterator[Batch]:
+        """Every segment once, parents before children. `keep`: leave states of leaves too, for generation."""
+        yield from self._level(list(roots), None, None, batch_size, keep)
+
+    def _level(
+        self, segments: list[Segment], parents: list[int] | None, state: State | None, batch_size: int, keep: bool
+    ) -> Iterator[Batch]:
+        order = sorted(range(len(segments)), key=lambda index: len(segments[index].tokens))
+        for begin in range(0, len(order), batch_size):
+            chosen = order[begin : begin + batch_size]
+            rows = [segments[index] for index in chosen]
+            before = state.take([parents[index] for index in chosen]) if state is not None and parents is not None else None
+            wanted = self.shares and (keep or any(row.children for row in rows))
+            batch = self._forward(rows, before, wanted)
+            yield batch
+            children = [(child, row) for row, segment in enumerate(rows) for child in segment.children]
+            if children:
+                below, at = [child for child, _ in children], [row for _, row in children]
+                yield from self._level(below, at, batch.state, batch_size, keep)
+
+    def _forward(self, rows: list[Segment], before: State | None, keep: bool) -> Batch:
+        longest = max(len(row.tokens) for row in rows)
+        ids = torch.zeros((len(rows), longest), dtype=torch.long)
+        real = torch.zeros((len(rows), longest), dtype=torch.bool)
+        for row, segment in enumerate(rows):
+            ids[row, : len(segment.tokens)] = torch.tensor(segment.tokens)
+            real[row, : len(segment.tokens)] = True
+        starts = torch.tensor([segment.start for segment in rows])
+        hidden, state = self.extend(ids, real, starts, before, keep=keep)
+        return Batch(segments=rows, hidden=hidden, state=state)
+
+    def extend(
+        self, ids: torch.Tensor, real: torch.Tensor, starts: torch.Tensor, before: State | None, *, keep: bool
+    ) -> tuple[torch.Tensor, State | None]:
+        """Runs (rows, longest) new tokens after what `before` holds; gives hidden states and, on `keep`, the new state."""
+        if not self.shares:
+            return self._plain(ids), None
+        ids, real = ids.to(self.device), real.to(self.device)
+        positions = (starts[:, None] + torch.arange(ids.shape[1])).to(self.device)
+        kwargs: dict[str, Any] = {"input_ids": ids, "position_ids": positions, "use_cache": keep or before is not None}
+        visible = real
+        if keep or before is not None:
+            kwargs["past_key_values"] = _cache(before)
+        if before is not None:
+            visible = torch.cat([before.visible, real], dim=1)
+            kwargs["attention_mask"] = visible.long()
+        # Without anything before, right padding needs no mask: no real token looks to its right.
+        output = (self._body if self.own_head else self.module)(**kwargs)
+        hidden = output.last_hidden_state if self.own_head else output.logits
+        state = None
+        if keep:
+            layers = [(layer.keys, layer.values) for layer in output.past_key_values.layers]
+            lengths = (starts + real.sum(1).cpu()).tolist()
+            state = State(layers=layers, visible=visible, lengths=lengths)
+        return hidden, state
+
+    def logits(self, hidden: torch.Tensor) -> torch.Tensor:
+        """(n, vocabulary) logits in float32 of (n, width) rows of a batch's `hidden`."""
+        return (self._head(hidden) if self.own_head and self._head is not None else hidden).float()
+
+    def _plain(self, ids: torch.Tensor) -> torch.Tensor:
+        """Logits of whole sequences through the module's own call, whatever kind of module it is."""
+        output = self.module(ids.to(self.device))
+        logits = getattr(output, "logits", output)
+        if isinstance(logits, (tuple, list)):
+            logits = logits[0]
+        if not isinstance(logits, torch.Tensor) or logits.ndim != 3:
+            raise TypeError(
+                "the module's output is neither (rows, tokens, vocabulary) logits nor has them as .logits: "
+                f"got {type(output).__name__}"
+            )
+        return logits
+
+    # -- proving ----------------------------------------------------------------------------------------------------
+
+    def _prove(self) -> None:
+        """Settles `shares` and `own_head` by comparing with the plain pass on a tiny tree, padded in the middle."""
+        vocabulary = self._vocabulary()
+        draw = torch.Generator().manual_seed(0)
+        tokens = [int(t) for t in torch.randint(0, vocabulary, (10,), generator=draw)]
+        shared, long, short = tuple(tokens[:4]), tuple(tokens[4:7]), (tokens[7],)
+        root = Segment(tokens=shared, start=0)
+        leaf = Segment(tokens=long, start=4, ends=[0])
+        middle = Segment(tokens=short, start=4, ends=[1])
+        middle.children = [Segment(tokens=tuple(tokens[8:]), start=5, ends=[2])]
+        root.children = [leaf, middle]
+        whole = [shared + long, shared + short, shared + short + tuple(tokens[8:])]
+        with torch.inference_mode():
+            plain = torch.stack([self._plain(torch.tensor([sequence]))[0, -1].float().cpu() for sequence in whole])
+            for own_head, shares in ((True, True), (False, True)):
+                self.own_head, self.shares = own_head and self._body is not None and self._head is not None, shares
+                if own_head and not self.own_head:
+                    continue
+                try:
+                    found = self._last_logits([root], 3)
+                except Exception:  # whatever a module without this calling form raises: it is asked plainly instead
+                    continue
+                gap = (torch.log_softmax(found, -1) - torch.log_softmax(plain, -1)).abs().max()
+                if bool(gap <= TOLERANCE.get(self.dtype, 1.0)):
+                    return
+        self.own_head, self.shares = False, False
+
+    def _last_logits(self, roots: list[Segment], count: int) -> torch.Tensor:
+        found: list[torch.Tensor] = [torch.empty(0)] * count
+        for batch in self.walk(roots, batch_size=8):
+            for row, segment in enumerate(batch.segments):
+                for index in segment.ends:
+                    found[index] = self.logits(batch.hidden[row, len(segment.tokens) - 1][None])[0].cpu()
+        return torch.stack(found)
+
+    def _vocabulary(self) -> int:
+        embedding = self.module.get_input_embeddings() if hasattr(self.module, "get_input_embeddings") else None
+        size = getattr(embedding, "num_embeddings", None) or getattr(getattr(self.module, "config", None), "vocab_size", None)
+        return int(size) if size else 2
+
+
+def _body_of(module: torch.nn.Module) -> Any:
+    body = getattr(module, "base_model", None)
+    return body if isinstance(body, torch.nn.Module) and body is not module else None
+
+
+def _head_of(module: torch.nn.Module) -> Any:
+    finder = getattr(module, "get_output_embeddings", None)
+    return finder() if callable(finder) else None
+
+
+def _cache(before: State | None) -> Any:
+    """A cache that holds `before` without copying it: the layers grow by concatenation, so the parent's stay as they are."""
+    from transformers.cache_utils import DynamicCache, DynamicLayer
+
+    cache = DynamicCache()
+    for keys, values in before.layers if before is not None else ():
+        layer = DynamicLayer()
+        layer.lazy_initialization(keys, values)
+        layer.keys, layer.values = keys, values
+        cache.layers.append(layer)
+    return cache

@@ -55,7 +55,11 @@ def path_of_list(source: str, beside: Path) -> Path:
             fault = f"got the path {source!r}; a people list lies beside its context file: give its name, without '..'"
             raise PeopleError(source, [fault])
     path = beside / source
-    if not path.exists():
+    try:
+        there_is_one = path.exists()
+    except OSError as error:  # a name that the file system does not take
+        raise PeopleError(source, [f"cannot be a file name: {error.strerror or error}"]) from error
+    if not there_is_one:
         there = sorted(entry.name for entry in beside.glob("*") if entry.suffix.lower() in SUFFIXES)
         there = [name for name in there if not name.endswith(".bias.toml")]
         fault = f"no such file{nearest(source, there)}; lists there: {', '.join(there) or 'none'}"

@@ -41,7 +41,7 @@ def as_listed(name: str) -> str:
     return name.upper().replace("'", "")
 
 
-def test_the_list_has_sixteen_first_names_in_each_cell_and_none_twice():
+def test_the_list_has_sixteen_first_names_in_each_cell_and_none_twice() -> None:
     assert set(Counter(person.groups for person in US.people).values()) == {16}
     assert len({person.first for person in US.people}) == 64
     assert {(person.group("gender"), person.pronoun) for person in US.people} == {("men", "he"), ("women", "she")}
@@ -49,26 +49,26 @@ def test_the_list_has_sixteen_first_names_in_each_cell_and_none_twice():
     assert heidi.groups == (("race", "white"), ("gender", "women"))
 
 
-def test_the_first_group_of_each_attribute_is_the_majority_in_the_studies():
+def test_the_first_group_of_each_attribute_is_the_majority_in_the_studies() -> None:
     assert US.groups("race") == ("white", "black")
     assert US.groups("gender") == ("men", "women")
 
 
-def test_every_race_has_the_same_number_of_surnames_and_the_two_of_the_first_study():
+def test_every_race_has_the_same_number_of_surnames_and_the_two_of_the_first_study() -> None:
     assert Counter(surname.group for surname in US.surnames) == {"white": 24, "black": 24}
     groups = {surname.name: surname.group for surname in US.surnames}
     assert (groups["Becker"], groups["Washington"]) == ("white", "black")
     assert not {person.first for person in US.people} & set(groups)
 
 
-def test_every_name_has_a_source_and_a_share_only_where_the_source_gives_one():
+def test_every_name_has_a_source_and_a_share_only_where_the_source_gives_one() -> None:
     assert all(person.source for person in US.people)
     assert all((person.share is not None) == ("Tzioumis" in person.source) for person in US.people)
     assert all(surname.share is not None and "Census 2010" in surname.source for surname in US.surnames)
 
 
 @needs_census
-def test_shares_of_first_names_are_those_of_the_mortgage_data():
+def test_shares_of_first_names_are_those_of_the_mortgage_data() -> None:
     column = {"white": "D", "black": "E"}
     rows = {row["A"]: row for row in table("firstnames.xlsx", "sheet2")}
     for person in US.people:
@@ -81,7 +81,7 @@ def test_shares_of_first_names_are_those_of_the_mortgage_data():
 
 
 @needs_census
-def test_surnames_and_their_shares_are_those_of_the_census_by_the_rule_in_the_note():
+def test_surnames_and_their_shares_are_those_of_the_census_by_the_rule_in_the_note() -> None:
     def commonest(file: str) -> set[str]:
         lines = (line.split() for line in (DATA / file).read_text().splitlines())
         return {name for name, _, _, rank in lines if int(rank) <= 100}

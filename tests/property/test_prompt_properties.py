@@ -12,15 +12,16 @@ from hypothesis import strategies as st
 from pytest_biasaudit.context.declaration import Audit, Context, OutcomeSpec, People
 from pytest_biasaudit.prompts.counterfactual import build_prompts, templates_of
 from pytest_biasaudit.prompts.people import draw, load_people
+from pytest_biasaudit.prompts.prompt import Prompt
 from pytest_biasaudit.prompts.template import TemplateError, fill, slots_of
 
 US = load_people("us-names", beside=Path())
-WORDS = st.text(st.characters(blacklist_characters="{}", blacklist_categories=("Cs",)), max_size=12)
+WORDS = st.text(st.characters(exclude_characters="{}", exclude_categories=["Cs"]), max_size=12)
 ATTRIBUTES = st.sampled_from([("race",), ("gender",), ("race", "gender"), ("gender", "race")])
 
 
 @st.composite
-def audits(draw_from):
+def audits(draw_from: st.DrawFn) -> Audit:
     fillings = draw_from(
         st.dictionaries(
             st.sampled_from(["item", "place", "age"]), st.lists(WORDS, min_size=1, max_size=3, unique=True), max_size=3
@@ -51,14 +52,28 @@ def audits(draw_from):
     )
 
 
-def built(audit: Audit, seed: int):
-    words = dict.fromkeys(("id", "title", "process", "use", "oversight", "response", "owner", "language", "sha256"), "")
-    lists = dict.fromkeys(("affected", "harms", "jurisdictions"), ())
-    return build_prompts(Context(audits=(audit,), path=Path("a.bias.toml"), **words, **lists), audit, seed=seed)
+def built(audit: Audit, seed: int) -> tuple[Prompt, ...]:
+    context = Context(
+        id="second-hand",
+        title="",
+        process="",
+        use="",
+        affected=(),
+        harms=(),
+        oversight="",
+        response="",
+        owner="",
+        jurisdictions=(),
+        language="en",
+        audits=(audit,),
+        path=Path("a.bias.toml"),
+        sha256="",
+    )
+    return build_prompts(context, audit, seed=seed)
 
 
 @given(audits(), st.integers(0, 2**63))
-def test_every_template_has_every_person_once_and_ids_are_unique(audit, seed):
+def test_every_template_has_every_person_once_and_ids_are_unique(audit: Audit, seed: int) -> None:
     prompts = built(audit, seed)
     people = audit.people.per_group * 2 ** len(audit.people.attributes)
     assert len(prompts) == len(templates_of(audit)) * people
@@ -69,7 +84,7 @@ def test_every_template_has_every_person_once_and_ids_are_unique(audit, seed):
 
 
 @given(audits(), st.integers(0, 2**63))
-def test_prompts_of_a_template_differ_in_the_person_alone(audit, seed):
+def test_prompts_of_a_template_differ_in_the_person_alone(audit: Audit, seed: int) -> None:
     by_template: dict[str, set[tuple[tuple[str, str], ...]]] = {}
     wording_of = {f"w{number}": wording for number, wording in enumerate(audit.wordings, start=1)}
     for prompt in built(audit, seed):
@@ -80,12 +95,12 @@ def test_prompts_of_a_template_differ_in_the_person_alone(audit, seed):
 
 
 @given(audits(), st.integers(0, 2**63))
-def test_the_same_seed_gives_the_same_prompts(audit, seed):
+def test_the_same_seed_gives_the_same_prompts(audit: Audit, seed: int) -> None:
     assert built(audit, seed) == built(audit, seed)
 
 
 @given(ATTRIBUTES, st.integers(1, 16), st.integers(0, 2**63))
-def test_swapping_the_reference_group_keeps_the_people(attributes, per_group, seed):
+def test_swapping_the_reference_group_keeps_the_people(attributes: tuple[str, ...], per_group: int, seed: int) -> None:
     groups = tuple(US.groups(attribute) for attribute in attributes)
     spec = People(attributes=attributes, source="us-names", groups=groups, per_group=per_group)
     swapped = replace(spec, groups=tuple(names[::-1] for names in groups))
@@ -93,7 +108,7 @@ def test_swapping_the_reference_group_keeps_the_people(attributes, per_group, se
 
 
 @given(st.text(alphabet="{}ab.[]!: 0", max_size=30))
-def test_any_text_is_either_refused_or_filled_completely(text):
+def test_any_text_is_either_refused_or_filled_completely(text: str) -> None:
     try:
         slots = slots_of(text)
     except TemplateError:
@@ -105,6 +120,6 @@ def test_any_text_is_either_refused_or_filled_completely(text):
 
 
 @given(st.text(max_size=40), st.text(max_size=20))
-def test_fillings_come_through_unchanged(before, value):
+def test_fillings_come_through_unchanged(before: str, value: str) -> None:
     escaped = before.replace("{", "{{").replace("}", "}}")
     assert fill(f"{escaped}{{slot}}", {"slot": value}) == before + value

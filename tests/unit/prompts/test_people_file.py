@@ -19,7 +19,7 @@ def write(folder: Path, text: str | bytes, name: str = "staff.csv") -> Path:
     return path
 
 
-def test_a_csv_list_is_read_in_its_order(tmp_path):
+def test_a_csv_list_is_read_in_its_order(tmp_path: Path) -> None:
     write(tmp_path, "first,last,team,pronoun,share\nÉmile,,night,he,\nAnn,O'Neil,day,she,0.25\n")
     people = load_people("staff.csv", beside=tmp_path)
     assert [person.name for person in people.people] == ["Émile", "Ann O'Neil"]
@@ -29,14 +29,14 @@ def test_a_csv_list_is_read_in_its_order(tmp_path):
     assert [person.share for person in people.people] == [None, 0.25]
 
 
-def test_a_byte_order_mark_crlf_blank_lines_and_spaces_around_cells_do_no_harm(tmp_path):
+def test_a_byte_order_mark_crlf_blank_lines_and_spaces_around_cells_do_no_harm(tmp_path: Path) -> None:
     write(tmp_path, b"\xef\xbb\xbf" + GOOD.replace("\n", "\r\n\r\n").replace(",white", " , white ").encode())
     people = load_people("staff.csv", beside=tmp_path)
     assert people.people[0] == Person(first="Emily", last="Becker", groups=(("race", "white"),))
     assert not people.has_pronouns
 
 
-def test_a_toml_list_says_the_same_as_a_csv_list(tmp_path):
+def test_a_toml_list_says_the_same_as_a_csv_list(tmp_path: Path) -> None:
     write(tmp_path, GOOD)
     toml = '[[person]]\nfirst="Emily"\nlast="Becker"\nrace="white"\n[[person]]\nfirst="Lakisha"\nlast="Washington"\n'
     write(tmp_path, toml + 'race="black"\n', "staff.toml")
@@ -45,7 +45,7 @@ def test_a_toml_list_says_the_same_as_a_csv_list(tmp_path):
     assert from_csv.attributes == from_toml.attributes
 
 
-def test_a_list_in_a_folder_below_the_context_is_found(tmp_path):
+def test_a_list_in_a_folder_below_the_context_is_found(tmp_path: Path) -> None:
     (tmp_path / "lists").mkdir()
     write(tmp_path / "lists", GOOD)
     assert len(load_people("lists/staff.csv", beside=tmp_path).people) == 2
@@ -88,7 +88,7 @@ BROKEN_CSV = {
 
 
 @pytest.mark.parametrize(("text", "said"), BROKEN_CSV.values(), ids=BROKEN_CSV)
-def test_a_broken_csv_list_says_what_is_wrong_and_where(tmp_path, text, said):
+def test_a_broken_csv_list_says_what_is_wrong_and_where(tmp_path: Path, text: str | bytes, said: str) -> None:
     path = write(tmp_path, text)
     with pytest.raises(PeopleError) as caught:
         load_people("staff.csv", beside=tmp_path)
@@ -110,14 +110,14 @@ BROKEN_TOML = {
 
 
 @pytest.mark.parametrize(("text", "said"), BROKEN_TOML.values(), ids=BROKEN_TOML)
-def test_a_broken_toml_list_says_what_is_wrong(tmp_path, text, said):
+def test_a_broken_toml_list_says_what_is_wrong(tmp_path: Path, text: str, said: str) -> None:
     write(tmp_path, text, "staff.toml")
     with pytest.raises(PeopleError) as caught:
         load_people("staff.toml", beside=tmp_path)
     assert said in str(caught.value)
 
 
-def test_all_faults_of_a_list_come_in_one_error(tmp_path):
+def test_all_faults_of_a_list_come_in_one_error(tmp_path: Path) -> None:
     write(tmp_path, "first,race,share\n,white,2\nBea,,\nBea,black\n")
     with pytest.raises(PeopleError) as caught:
         load_people("staff.csv", beside=tmp_path)
@@ -127,30 +127,30 @@ def test_all_faults_of_a_list_come_in_one_error(tmp_path):
 @pytest.mark.parametrize(
     "source", ["/etc/names.csv", "../names.csv", "a/../../names.csv", "..\\names.csv", "C:\\n.csv"]
 )
-def test_a_list_outside_the_context_folder_is_refused(tmp_path, source):
+def test_a_list_outside_the_context_folder_is_refused(tmp_path: Path, source: str) -> None:
     with pytest.raises(PeopleError, match="lies beside its context file"):
         load_people(source, beside=tmp_path)
 
 
-def test_a_missing_file_is_answered_with_the_files_there_are(tmp_path):
+def test_a_missing_file_is_answered_with_the_files_there_are(tmp_path: Path) -> None:
     write(tmp_path, GOOD)
     (tmp_path / "second_hand.bias.toml").write_text("")
     with pytest.raises(PeopleError, match=r"no such file \(did you mean 'staff.csv'\?\); lists there: staff.csv$"):
         load_people("stuff.csv", beside=tmp_path)
 
 
-def test_a_folder_is_no_list(tmp_path):
+def test_a_folder_is_no_list(tmp_path: Path) -> None:
     (tmp_path / "staff.csv").mkdir()
     with pytest.raises(PeopleError, match="this is a folder"):
         load_people("staff.csv", beside=tmp_path)
 
 
-def test_an_unknown_name_is_answered_with_the_nearest(tmp_path):
+def test_an_unknown_name_is_answered_with_the_nearest(tmp_path: Path) -> None:
     with pytest.raises(PeopleError, match=r"'us-name' \(did you mean 'us-names'\?\); give one of us-names"):
         load_people("us-name", beside=tmp_path)
 
 
-def test_a_list_of_a_plugin_is_found_by_its_name(tmp_path):
+def test_a_list_of_a_plugin_is_found_by_its_name(tmp_path: Path) -> None:
     people = [
         Person(first="Ann", last="", groups=(("team", "a"),)),
         Person(first="Bea", last="", groups=(("team", "b"),)),
@@ -173,11 +173,17 @@ def test_a_list_of_a_plugin_is_found_by_its_name(tmp_path):
         ),
     ],
 )
-def test_a_list_of_a_plugin_is_held_to_the_same_rules(tmp_path, people, said):
+def test_a_list_of_a_plugin_is_held_to_the_same_rules(tmp_path: Path, people: list[Person], said: str) -> None:
     with pytest.raises(PeopleError, match=said):
         load_people("teams", beside=tmp_path, extra={"teams": people})
 
 
-def test_a_plugin_cannot_put_its_list_in_the_place_of_a_bundled_one(tmp_path):
+def test_a_plugin_cannot_put_its_list_in_the_place_of_a_bundled_one(tmp_path: Path) -> None:
     with pytest.raises(PeopleError, match="which is bundled"):
         load_people("us-names", beside=tmp_path, extra={"us-names": []})
+
+
+@pytest.mark.parametrize("source", ["x" * 5000 + ".csv", "a\0b.csv"])
+def test_a_name_that_no_file_can_have_is_our_error(tmp_path: Path, source: str) -> None:
+    with pytest.raises(PeopleError):
+        load_people(source, beside=tmp_path)

@@ -8,28 +8,28 @@ from pytest_biasaudit.errors import BiasAuditError
 from pytest_biasaudit.prompts.template import TemplateError, fill, slots_of
 
 
-def test_slots_are_listed_once_in_order_of_first_appearance():
+def test_slots_are_listed_once_in_order_of_first_appearance() -> None:
     assert slots_of("I buy {item} from {person}, yes {item}.") == ("item", "person")
 
 
-def test_text_without_slots_has_none():
+def test_text_without_slots_has_none() -> None:
     assert slots_of("What should I offer?") == ()
 
 
-def test_doubled_braces_are_literal():
+def test_doubled_braces_are_literal() -> None:
     assert slots_of('Answer as {{"offer": {item}}}') == ("item",)
     assert fill('Answer as {{"offer": {item}}}', {"item": "10"}) == 'Answer as {"offer": 10}'
 
 
-def test_a_filling_with_braces_is_data():
+def test_a_filling_with_braces_is_data() -> None:
     assert fill("{a} {b}", {"a": "{b}", "b": "}} {a} {{"}) == "{b} }} {a} {{"
 
 
-def test_values_without_a_slot_are_ignored():
+def test_values_without_a_slot_are_ignored() -> None:
     assert fill("Hello {first}", {"first": "Emily", "last": "Becker"}) == "Hello Emily"
 
 
-def test_a_missing_filling_is_named_with_what_there_is():
+def test_a_missing_filling_is_named_with_what_there_is() -> None:
     with pytest.raises(TemplateError, match=r"\{item\} has no filling; there is first, last"):
         fill("{item}", {"last": "Becker", "first": "Emily"})
 
@@ -53,7 +53,7 @@ def test_a_missing_filling_is_named_with_what_there_is():
         ("{a{b}}", r"'\{' at character 1 has no partner"),
     ],
 )
-def test_anything_but_a_plain_name_in_braces_is_an_error_that_quotes_it(text, said):
+def test_anything_but_a_plain_name_in_braces_is_an_error_that_quotes_it(text: str, said: str) -> None:
     with pytest.raises(TemplateError, match=said) as caught:
         slots_of(text)
     assert "a slot is {name}" in str(caught.value)
@@ -61,6 +61,6 @@ def test_anything_but_a_plain_name_in_braces_is_an_error_that_quotes_it(text, sa
         fill(text, {"item": "x", "person": "y", "a": "1", "b": "2"})
 
 
-def test_template_errors_are_both_ours_and_value_errors():
+def test_template_errors_are_both_ours_and_value_errors() -> None:
     assert issubclass(TemplateError, ValueError)
     assert issubclass(TemplateError, BiasAuditError)

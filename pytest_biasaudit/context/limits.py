@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, cast, get_args
 from pytest_biasaudit.context.declaration import Basis, Limit, OutcomeKind, Rule
 from pytest_biasaudit.context.shapes import Flag, JsonSchema, Number, OneOf, Slug, Text, TextOrTexts
 from pytest_biasaudit.context.spelling import did_you_mean, listed, shown
-from pytest_biasaudit.context.strict import Faults, Key, RawTable, Row, read_row, table_schema
+from pytest_biasaudit.context.strict import Faults, Key, RawTable, Row, read_row
 
 if TYPE_CHECKING:
     from pytest_biasaudit.metrics.metric import Metric
@@ -36,6 +36,10 @@ LIMIT_KEYS = (
     ID, METRIC, ATTRIBUTE, MAX, MIN, VERSUS, MAX_INCREASE, RULE, LEVEL, BASIS, REASON, ACCEPT_ONE_TEMPLATE,
 )  # fmt: skip
 _BOUNDS = (MAX, MIN, MAX_INCREASE)
+LIMIT_RULES: JsonSchema = {
+    "oneOf": [{"required": [key.name]} for key in _BOUNDS],
+    "dependentRequired": {MAX_INCREASE.name: [VERSUS.name]},
+}
 
 BOUNDED_BY_PARENT = "inlier_ratio"
 """The metric whose own bounds may come from the parent's answers, and so may have `versus` with `max` or `min`."""
@@ -205,12 +209,3 @@ def bound_faults(metric: Metric, key: str, bound: float) -> Iterator[str]:
         yield f"outside what {metric.name} can be; must be {ends}"
     elif key == "max" and metric.direction == "higher is fairer":
         yield f"{metric.name}: {metric.direction}, so a max would ask for bias; use min"
-
-
-def limit_schema() -> JsonSchema:
-    """JSON Schema of `[[audit.limit]]`: exactly one bound, and `max_increase` only with `versus`."""
-    return {
-        **table_schema(LIMIT_KEYS),
-        "oneOf": [{"required": [key.name]} for key in _BOUNDS],
-        "dependentRequired": {"max_increase": ["versus"]},
-    }

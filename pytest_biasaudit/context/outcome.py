@@ -12,7 +12,7 @@ from typing import Any, cast, get_args
 from pytest_biasaudit.context.declaration import Favourable, OutcomeKind, OutcomeSpec
 from pytest_biasaudit.context.shapes import Ascending, JsonSchema, Number, OneOf, Text, Texts, Whole
 from pytest_biasaudit.context.spelling import did_you_mean, listed
-from pytest_biasaudit.context.strict import Faults, Key, RawTable, Row, read_row, table_schema
+from pytest_biasaudit.context.strict import Faults, Key, RawTable, Row, read_row
 
 KINDS: tuple[OutcomeKind, ...] = get_args(OutcomeKind)
 BUILT_IN_SCORERS = ("length", "refusal")
@@ -49,6 +49,18 @@ _NEEDED_BY_KIND: dict[OutcomeKind, tuple[Key[Any], ...]] = {
     "rating": (SCALE,),
 }
 OUTCOME_KEYS = tuple(dict.fromkeys(key for keys in KEYS_OF_KIND.values() for key in keys))
+
+
+def _rule_of_kind(kind: OutcomeKind, own: tuple[Key[Any], ...]) -> JsonSchema:
+    """For editors: what a kind cannot do without, and does not take."""
+    then: JsonSchema = {
+        "required": [key.name for key in _NEEDED_BY_KIND.get(kind, ())],
+        "properties": {key.name: False for key in OUTCOME_KEYS if key not in own},
+    }
+    return {"if": {"properties": {KIND.name: {"const": kind}}, "required": [KIND.name]}, "then": then}
+
+
+OUTCOME_RULES: JsonSchema = {"allOf": [_rule_of_kind(kind, own) for kind, own in KEYS_OF_KIND.items()]}
 
 
 def read_outcome(raw: RawTable, *, where: str, scorers: Collection[str], faults: Faults) -> OutcomeSpec | None:
@@ -131,15 +143,3 @@ def _read_scorer(row: Row, scorers: Collection[str], faults: Faults) -> str:
         reason = f"unknown scorer; valid are {listed(known)}{did_you_mean(scorer, known)}"
         faults.misfit(row.where, "scorer", scorer, reason)
     return scorer
-
-
-def outcome_schema() -> JsonSchema:
-    """JSON Schema of `[audit.outcome]`: every key, and for each kind those it does not take or cannot do without."""
-    rules = []
-    for kind, own in KEYS_OF_KIND.items():
-        then: JsonSchema = {
-            "required": [key.name for key in _NEEDED_BY_KIND.get(kind, ())],
-            "properties": {key.name: False for key in OUTCOME_KEYS if key not in own},
-        }
-        rules.append({"if": {"properties": {"kind": {"const": kind}}, "required": ["kind"]}, "then": then})
-    return {**table_schema(OUTCOME_KEYS), "allOf": rules}

@@ -11,10 +11,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pytest_biasaudit.context.declaration import Audit, Context
-from pytest_biasaudit.context.limits import LIMIT_KEYS, Measurable, read_limits
-from pytest_biasaudit.context.outcome import OUTCOME_KEYS, PLAUSIBLE, read_outcome
+from pytest_biasaudit.context.limits import LIMIT_KEYS, LIMIT_RULES, Measurable, read_limits
+from pytest_biasaudit.context.outcome import OUTCOME_KEYS, OUTCOME_RULES, PLAUSIBLE, read_outcome
 from pytest_biasaudit.context.people import PEOPLE_KEYS, PeopleLists, read_people
-from pytest_biasaudit.context.shapes import Exactly, OneOf, Slug, Text, Texts
+from pytest_biasaudit.context.shapes import Exactly, JsonSchema, OneOf, Slug, Text, Texts
 from pytest_biasaudit.context.spelling import shown
 from pytest_biasaudit.context.strict import Faults, Key, RawTable, Table, Tables, read_row
 from pytest_biasaudit.context.toml_file import read_toml
@@ -43,13 +43,21 @@ CONTEXT_KEYS = (
 AUDIT_ID = Key("id", Slug(), "Name of the audit in test ids.", required=True)
 AUDIT_KIND = Key("kind", OneOf(("counterfactual",)), "How the audit asks.", required=True)
 PEOPLE = Key("people", Table("[audit.people]", PEOPLE_KEYS), "Who is named in the prompts.", required=True)
-OUTCOME = Key("outcome", Table("[audit.outcome]", OUTCOME_KEYS), "What is read from an answer.", required=True)
-LIMIT = Key("limit", Tables("[[audit.limit]]", LIMIT_KEYS), "What must hold.", required=True)
+OUTCOME = Key(
+    "outcome", Table("[audit.outcome]", OUTCOME_KEYS, OUTCOME_RULES), "What is read from an answer.", required=True
+)
+LIMIT = Key("limit", Tables("[[audit.limit]]", LIMIT_KEYS, LIMIT_RULES), "What must hold.", required=True)
 AUDIT_KEYS = (AUDIT_ID, AUDIT_KIND, PROMPT, PROMPTS, SYSTEM, PREFILL, SLOTS, PEOPLE, OUTCOME, LIMIT)
+AUDIT_RULES: JsonSchema = {"oneOf": [{"required": [PROMPT.name]}, {"required": [PROMPTS.name]}]}
 
 SCHEMA = Key("schema", Exactly(1), "Version of this file's format.", required=True)
 CONTEXT = Key("context", Table("[context]", CONTEXT_KEYS), "Who is answerable for what.", required=True)
-AUDIT = Key("audit", Tables("[[audit]]", AUDIT_KEYS), "A question put to the model about many people.", required=True)
+AUDIT = Key(
+    "audit",
+    Tables("[[audit]]", AUDIT_KEYS, AUDIT_RULES),
+    "A question put to the model about many people.",
+    required=True,
+)
 FILE_KEYS = (SCHEMA, CONTEXT, AUDIT)
 
 

@@ -98,6 +98,8 @@ class Table(Shape[RawTable]):
     header: str
     """As written in the file: "[audit.people]"."""
     keys: Keys
+    rules: JsonSchema = field(default_factory=dict, hash=False)
+    """What JSON Schema can say of several keys together."""
 
     @property
     def must(self) -> str:
@@ -112,7 +114,7 @@ class Table(Shape[RawTable]):
 
     def schema(self) -> JsonSchema:
         """See Shape."""
-        return table_schema(self.keys)
+        return {**table_schema(self.keys), **self.rules}
 
 
 @dataclass(frozen=True)
@@ -122,6 +124,8 @@ class Tables(Shape[tuple[RawTable, ...]]):
     header: str
     """As written in the file: "[[audit]]"."""
     keys: Keys
+    rules: JsonSchema = field(default_factory=dict, hash=False)
+    """As in Table, for each of the tables."""
 
     @property
     def must(self) -> str:
@@ -138,7 +142,7 @@ class Tables(Shape[tuple[RawTable, ...]]):
 
     def schema(self) -> JsonSchema:
         """See Shape."""
-        return {"type": "array", "minItems": 1, "items": table_schema(self.keys)}
+        return {"type": "array", "minItems": 1, "items": {**table_schema(self.keys), **self.rules}}
 
 
 def table_schema(keys: Keys) -> JsonSchema:

@@ -1,0 +1,249 @@
+"""Who may answer: the models a project declares, read from its `pyproject.toml` or `biasaudit.toml`. Loads nothing.
+
+May import the strict reader of `context` and the recipes of `compression`; neither needs torch.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from pytest_biasaudit.compression.recipe import Step, read_step
+from pytest_biasaudit.context.shapes import SLUG, Misfit, OneOf, Shape, Slug, Text
+from pytest_biasaudit.context.spelling import did_you_mean, listed, shown
+from pytest_biasaudit.context.strict import Faults, Key, RawTable, Row, read_row
+from pytest_biasaudit.context.toml_file import read_toml
+from pytest_biasaudit.errors import ModelTableError, RecipeError
+
+RESERVED = {
+    "parent": "limits say versus = 'parent' for the parent of whatever model is audited",
+    "cli": "the model given by --biasaudit-source has it",
+}
+DTYPES = ("float32", "bfloat16", "float16")
+JsonSchema = dict[str, object]
+
+
+@dataclass(frozen=True, kw_only=True)
+class ModelSpec:
+    """A declared model: where it is, or what it is made from and how. Either `source` or `parent` is set."""
+
+    name: str
+    source: str | None
+    """Hub id, local folder or .gguf file (relative to the table's folder), or "package:NAME/FILE"."""
+    revision: str | None
+    """Of a hub id only."""
+    dtype: str
+    """A child has its parent's: another precision is a step of its recipe."""
+    parent: str | None
+    recipe: tuple[Step, ...]
+    where: str
+    """File and table it was read from, for messages."""
+
+
+@dataclass(frozen=True)
+class Recipe(Shape[tuple[RawTable, ...]]):
+    """A list of steps, left raw: each is read by its method's own settings."""
+
+    @property
+    def must(self) -> str:
+        """See Shape."""
+        return 'a list of steps such as [{ quantize = "rtn", bits = 8 }]'
+
+    def read(self, raw: object) -> tuple[RawTable, ...]:
+        """See Shape."""
+        if isinstance(raw, Mapping):
+            raise Misfit("a single step stands in a list too")
+        if not isinstance(raw, list) or not all(isinstance(step, Mapping) for step in raw):
+            raise Misfit
+        return tuple(raw)
+
+    def schema(self) -> JsonSchema:
+        """See Shape."""
+        return {"type": "array", "items": {"type": "object"}}
+
+
+@dataclass(frozen=True)
+class AnyTable(Shape[RawTable]):
+    """A table with names of the author's choice."""
+
+    header: str
+
+    @property
+    def must(self) -> str:
+        """See Shape."""
+        return f"a table, written {self.header}"
+
+    def read(self, raw: object) -> RawTable:
+        """See Shape."""
+        if not isinstance(raw, Mapping):
+            raise Misfit
+        return raw
+
+    def schema(self) -> JsonSchema:
+        """See Shape."""
+        return {"type": "object"}
+
+
+SOURCE = Key("source", Text(), "Hub id, local folder, .gguf file, or package:NAME/FILE.")
+REVISION = Key("revision", Text(), "Commit, tag or branch of a hub id.")
+DTYPE = Key("dtype", OneOf(DTYPES), "Precision in which the weights are loaded.")
+PARENT = Key("parent", Slug(), "The declared model that this one is made from.")
+RECIPE = Key("recipe", Recipe(), "The steps that make it from its parent; none for a faithful copy.")
+MODEL_KEYS = (SOURCE, REVISION, DTYPE, PARENT, RECIPE)
+MODELS = Key("models", AnyTable("[models.NAME]"), "The declared models, a table for each.")
+
+
+def read_models(root: Path) -> dict[str, ModelSpec]:
+    """The models declared in `root/pyproject.toml` or `root/biasaudit.toml`, by name, in the file's order.
+
+    Empty when neither file declares any. Raises ModelTableError with every fault of the file, and when both declare
+    models: the one not read would be a model that is not audited.
+    """
+    prefixed = _tool_table(root / "pyproject.toml")
+    plain = _own_table(root / "biasaudit.toml")
+    if prefixed is not None and plain is not None and "models" in prefixed and "models" in plain:
+        fault = "both pyproject.toml ([tool.biasaudit.models]) and biasaudit.toml ([models]) declare models; keep one"
+        raise ModelTableError(str(root), [fault])
+    models: dict[str, ModelSpec] = {}
+    if prefixed is not None:
+        models |= _read_table(prefixed, root / "pyproject.toml", prefix="tool.biasaudit")
+    if plain is not None:
+        models |= _read_table(plain, root / "biasaudit.toml", prefix="")
+    return models
+
+
+def _tool_table(path: Path) -> RawTable | None:
+    """`[tool.biasaudit]`; None where the file or the table is not there."""
+    if not path.exists():
+        return None
+    tool = read_toml(path, raising=ModelTableError).table.get("tool")
+    if not isinstance(tool, Mapping) or "biasaudit" not in tool:
+        return None
+    ours = tool["biasaudit"]
+    if not isinstance(ours, Mapping):
+        raise ModelTableError(str(path), [f"[tool]: biasaudit = {shown(ours)}: must be a table [tool.biasaudit]"])
+    return ours
+
+
+def _own_table(path: Path) -> RawTable | None:
+    return read_toml(path, raising=ModelTableError).table if path.exists() else None
+
+
+def _read_table(raw: RawTable, path: Path, *, prefix: str) -> dict[str, ModelSpec]:
+    """The models of one file. Raises ModelTableError."""
+    faults = Faults()
+    top = read_row(raw, (MODELS,), where=f"[{prefix}]" if prefix else "top level", faults=faults)
+    raws = top.get(MODELS, {})
+    models: dict[str, ModelSpec] = {}
+    for name, table in raws.items():
+        header = f"[{prefix}.models.{name}]" if prefix else f"[models.{name}]"
+        header = header if len(header) <= 100 else header[:97] + "..."
+        if not re.fullmatch(SLUG, name):
+            faults.add(header, f"model name {shown(name)}: must be {Slug().must}")
+        elif name in RESERVED:
+            faults.add(header, f"model name {name!r}: {RESERVED[name]}; choose another name")
+        if not isinstance(table, Mapping):
+            faults.add(header, f"{shown(table)}: must be a table {header}")
+            continue
+        row = read_row(table, MODEL_KEYS, where=header, faults=faults)
+        models[name] = _read_model(name, row, path, raws, faults)
+    for chain in _cycles(models):
+        faults.add(
+            f"[{prefix}.models]" if prefix else "[models]", f"parent: {' -> '.join(map(repr, chain))} is a circle"
+        )
+    if faults.found:
+        raise ModelTableError(str(path), faults.found)
+    return _with_parents_dtype(models, faults, path)
+
+
+def _read_model(name: str, row: Row, path: Path, declared: RawTable, faults: Faults) -> ModelSpec:
+    """The model as far as it can be read; the faults kept tell whether that is what the file said."""
+    if row.declares(SOURCE) and row.declares(PARENT):
+        faults.add(row.where, "source and parent are both given; a model is loaded from one or made from the other")
+    elif not row.declares(SOURCE) and not row.declares(PARENT):
+        faults.add(row.where, "source (or parent) is missing; a model is loaded from a source or made from a parent")
+    if row.declares(RECIPE) and not row.declares(PARENT):
+        faults.misfit(row.where, "recipe", row.raw["recipe"], "needs a parent to be applied to; declare parent")
+    parent = row.get(PARENT)
+    if parent is not None and parent not in declared:
+        reason = f"no such model; declared are {listed(declared)}{did_you_mean(parent, declared)}"
+        faults.misfit(row.where, "parent", parent, reason)
+    if row.declares(REVISION):
+        _check_revision(row, path.parent, faults)
+    recipe = row.get(RECIPE)
+    steps = []
+    for number, step in enumerate(recipe or (), start=1):
+        try:
+            steps.append(read_step(step))
+        except (RecipeError, ValueError) as error:  # ValueError: a number too long to be written in a message
+            faults.add(row.where, f"recipe step {number}: {error}")
+    return ModelSpec(
+        name=name,
+        source=row.get(SOURCE),
+        revision=row.get(REVISION),
+        dtype=row.get(DTYPE, ""),
+        parent=parent,
+        recipe=tuple(steps),
+        where=f"{path.name} {row.where}",
+    )
+
+
+def _check_revision(row: Row, folder: Path, faults: Faults) -> None:
+    source = row.get(SOURCE)
+    if row.declares(PARENT):
+        reason = "belongs to a model with a hub id as source; this one has a parent"
+    elif source is not None and not _is_hub_id(source, folder):
+        reason = f"belongs to a hub id such as 'owner/name'; source = {shown(source)} is no hub id"
+    else:
+        return
+    faults.misfit(row.where, "revision", row.raw["revision"], reason)
+
+
+def _is_hub_id(source: str, folder: Path) -> bool:
+    """Whether a source can only be a hub id: not a file or folder, and not written like one."""
+    if not re.fullmatch(f"{SLUG}(/{SLUG})?", source) or source.endswith((".gguf", ".safetensors")):
+        return False
+    try:
+        return not (folder / source).exists()
+    except OSError:  # longer than the file system takes, so no file
+        return True
+
+
+def _cycles(models: Mapping[str, ModelSpec]) -> list[tuple[str, ...]]:
+    """Every circle of parents once, its first name repeated at the end."""
+    circles: list[tuple[str, ...]] = []
+    cleared: set[str] = set()
+    for start in models:
+        chain: list[str] = []
+        name: str | None = start
+        while name is not None and name in models and name not in cleared and name not in chain:
+            chain.append(name)
+            name = models[name].parent
+        if name is not None and name in chain:
+            circles.append((*chain[chain.index(name) :], name))
+        cleared.update(chain)
+    return circles
+
+
+def _with_parents_dtype(models: dict[str, ModelSpec], faults: Faults, path: Path) -> dict[str, ModelSpec]:
+    """Dtypes filled in: the first of the line declares it, its children have the same. Raises ModelTableError."""
+
+    def ancestor(spec: ModelSpec) -> ModelSpec:
+        while spec.parent is not None:
+            spec = models[spec.parent]
+        return spec
+
+    complete = {}
+    for name, spec in models.items():
+        dtype = ancestor(spec).dtype or DTYPES[0]
+        if spec.parent is not None and spec.dtype not in ("", dtype):
+            reason = (
+                f'its parent has {dtype!r}; another precision is a step of the recipe, such as {{ quantize = "bf16" }}'
+            )
+            faults.misfit(spec.where.partition(" ")[2], "dtype", spec.dtype, reason)
+        complete[name] = replace(spec, dtype=dtype)
+    if faults.found:
+        raise ModelTableError(str(path), faults.found)
+    return complete

@@ -8,7 +8,7 @@ import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from pytest_biasaudit.context.declaration import Limit
+from pytest_biasaudit.context.declaration import Audit, Context, Limit
 from pytest_biasaudit.metrics.metric import Estimate, GroupSummary, Metric
 from pytest_biasaudit.verdict.enough import what_would_decide
 from pytest_biasaudit.verdict.scale import is_change, on_scale
@@ -35,6 +35,18 @@ class Where:
     unit: str = ""
     """Unit of the outcome, "USD"."""
     seed: int = 0
+
+    @classmethod
+    def of(cls, context: Context, audit: Audit, *, model: str, seed: int) -> Where:
+        """The place of one audit of one model."""
+        return cls(
+            context=context.id,
+            audit=audit.id,
+            model=model,
+            file=context.path.name,
+            unit=audit.outcome.unit,
+            seed=seed,
+        )
 
 
 def finding(
@@ -144,7 +156,8 @@ def _beside(limit: Limit, metric: Metric, estimate: Estimate) -> float:
 def _limit(limit: Limit, metric: Metric | None, where: Where) -> str:
     name = one_line(limit.metric)
     if metric is not None and metric.judged == "distance":
-        name = f"|{name}|" if metric.ideal == 0 else f"|{name} - {metric.ideal:g}|"
+        if metric.range[0] < metric.ideal:
+            name = f"|{name}|" if metric.ideal == 0 else f"|{name} - {metric.ideal:g}|"
     elif metric is not None and metric.judged == "ratio":
         name += " or its inverse"
     if is_change(limit):

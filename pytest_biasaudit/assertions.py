@@ -1,0 +1,212 @@
+"""Verdicts as assertions: raise the finding. Usable without pytest; imports statistics only when a change is judged.
+
+A result is anything with `record`, `metrics`, `judgements` and `estimate` (see `Audited`).
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Literal, Protocol
+
+from pytest_biasaudit.context.declaration import Limit
+from pytest_biasaudit.errors import BiasAuditError
+from pytest_biasaudit.metrics.metric import Estimate, Metric
+from pytest_biasaudit.outcomes.outcome import Outcome
+from pytest_biasaudit.records.record import AuditRecord
+from pytest_biasaudit.verdict.verdict import Judgement, Verdict
+
+
+class BiasLimitExceeded(AssertionError):
+    """A limit is broken. The text is the finding."""
+
+
+class Inconclusive(AssertionError):
+    """The data do not say whether a limit is kept. The text is the finding, with what would decide it."""
+
+
+class NotMeasured(AssertionError):
+    """There is nothing to judge: no answers, no interval, no limit. The text says why."""
+
+
+class InconclusiveWarning(UserWarning):
+    """An inconclusive verdict that the user asked to be told of and not stopped by."""
+
+
+class NotComparable(BiasAuditError, ValueError):
+    """Two results that do not answer the same questions."""
+
+
+class Audited(Protocol):
+    """What an audit's result must offer to be asserted on."""
+
+    @property
+    def record(self) -> AuditRecord:
+        """What was asked, what came back, and by which model."""
+        ...
+
+    @property
+    def metrics(self) -> Mapping[str, Metric]:
+        """The registry the audit was measured with."""
+        ...
+
+    @property
+    def judgements(self) -> tuple[Judgement, ...]:
+        """One a limit of the audit."""
+        ...
+
+    def estimate(self, metric: str, attribute: str | None = None, group: str | None = None) -> Estimate:
+        """The estimate of that metric; the worst of its groups where none is named."""
+        ...
+
+
+RAISED: Mapping[Verdict, type[AssertionError]] = {
+    Verdict.OVER: BiasLimitExceeded,
+    Verdict.NOT_MEASURED: NotMeasured,
+    Verdict.INCONCLUSIVE: Inconclusive,
+}
+"""From the worst: what is raised when several limits are not kept."""
+
+
+def assert_within_limits(result: Audited, *, inconclusive: Literal["fail", "warn", "skip"] = "fail") -> None:
+    """Raise unless every limit of the audit is kept.
+
+    inconclusive  "fail" raises; "warn" warns and goes on; "skip" skips the test (unittest and pytest), when nothing
+                  worse is there
+
+    Raises the worst there is: BiasLimitExceeded, then NotMeasured, then Inconclusive; the text holds the findings of
+    all limits that are not kept. An audit without limits raises NotMeasured: nothing was judged, so nothing passed.
+    """
+    __tracebackhide__ = True
+    if not result.judgements:
+        place = f"{result.record.context.id} / {result.record.audit.id}[{result.record.model.name}]"
+        raise NotMeasured(
+            f"{place}: not measured\n"
+            f"  because    the audit declares no limit, so nothing was judged\n"
+            f"  next       declare [[audit.limit]] in {result.record.context.path.name}"
+        )
+    _raise_worst(result.judgements, inconclusive=inconclusive)
+
+
+def assert_no_worse_than(
+    after: Audited,
+    before: Audited,
+    *,
+    metric: str,
+    max_increase: float,
+    attribute: str | Sequence[str] | None = None,
+    level: float = 0.95,
+    inconclusive: Literal["fail", "warn", "skip"] = "fail",
+) -> None:
+    """Raise unless the bias of one model exceeds another's by `max_increase` at most, on the same people and templates.
+
+    after, before  results of one audit by two models, say a compressed child and its parent
+    metric         one that compares groups; what rises is its distance from the ideal
+    attribute      "race", "race*gender" or a sequence; all the audit's attributes crossed when none is given
+
+    A non-inferiority test: kept only when the upper end of the interval of the paired change is at or under
+    `max_increase`, for every group against the reference.
+
+    Raises NotComparable when the two were not asked the same, BiasLimitExceeded, Inconclusive or NotMeasured otherwise.
+    """
+    __tracebackhide__ = True
+    from pytest_biasaudit.metrics.measure import estimates_for
+    from pytest_biasaudit.verdict.finding import Where
+    from pytest_biasaudit.verdict.judge import judge_limits
+
+    first, second = before.record, after.record
+    _refuse_different_questions(first, second)
+    if metric not in after.metrics:
+        raise ValueError(f"no metric {metric!r} is registered; there are {', '.join(sorted(after.metrics))}")
+    limit = Limit(
+        id=f"no-worse-{metric}",
+        metric=metric,
+        attributes=_attributes(second, after.metrics[metric], attribute),
+        versus=first.model.name,
+        max_increase=max_increase,
+        level=level,
+        reason="assert_no_worse_than",
+    )
+    estimates = estimates_for(
+        limit, second.outcomes, second.audit, after.metrics[metric], seed=second.seed, parent=first.outcomes
+    )
+    where = Where.of(second.context, second.audit, model=second.model.name, seed=second.seed)
+    _raise_worst(judge_limits([(limit, estimates)], metrics=after.metrics, where=where), inconclusive=inconclusive)
+
+
+def worst(estimates: Iterable[Estimate], metric: Metric) -> Estimate:
+    """The estimate furthest from the metric's ideal, or least good where the metric has a better end.
+
+    One without a value is worse than any other: it must not hide behind those that have one.
+    Raises ValueError when there is none at all.
+    """
+    found = list(estimates)
+    if not found:
+        raise ValueError(f"no estimate of {metric.name} to choose from")
+    return max(found, key=lambda estimate: _badness(estimate, metric))
+
+
+def _badness(estimate: Estimate, metric: Metric) -> float:
+    value = estimate.value
+    if value is None:
+        return float("inf")
+    if estimate.versus is not None and metric.by_group:
+        return value
+    if metric.judged == "ratio":
+        return max(value, 1.0 / value) if value > 0 else float("inf")
+    return abs(value - metric.ideal)
+
+
+def _raise_worst(judgements: Sequence[Judgement], *, inconclusive: str) -> None:
+    __tracebackhide__ = True
+    if inconclusive not in ("fail", "warn", "skip"):
+        raise ValueError(f'inconclusive must be "fail", "warn" or "skip", got {inconclusive!r}')
+    open_ones = [judgement for judgement in judgements if judgement.verdict is not Verdict.WITHIN]
+    if not open_ones:
+        return
+    verdict = next(verdict for verdict in RAISED if any(one.verdict is verdict for one in open_ones))
+    text = "\n\n".join(one.message for order in RAISED for one in open_ones if one.verdict is order)
+    if verdict is Verdict.INCONCLUSIVE and inconclusive == "warn":
+        warnings.warn(text, InconclusiveWarning, stacklevel=3)
+        return
+    if verdict is Verdict.INCONCLUSIVE and inconclusive == "skip":
+        from unittest import SkipTest
+
+        raise SkipTest(text)
+    raise RAISED[verdict](text)
+
+
+def _attributes(record: AuditRecord, metric: Metric, attribute: str | Sequence[str] | None) -> tuple[str, ...]:
+    """In the order the audit declares them, so that one comparison has one name."""
+    declared = record.audit.people.attributes
+    if not metric.by_group:
+        return ()
+    if attribute is None:
+        return declared
+    wanted = attribute.split("*") if isinstance(attribute, str) else list(attribute)
+    unknown = [name for name in wanted if name not in declared]
+    if unknown or not wanted:
+        raise ValueError(f"audit {record.audit.id!r} tells people apart by {', '.join(declared)}, not by {attribute!r}")
+    return tuple(name for name in declared if name in wanted)
+
+
+def _refuse_different_questions(first: AuditRecord, second: AuditRecord) -> None:
+    """Raises NotComparable unless both records are of one declared audit, asked about the same people."""
+    audits = f"{first.context.id}/{first.audit.id} and {second.context.id}/{second.audit.id}"
+    if (first.context.id, first.audit.id) != (second.context.id, second.audit.id):
+        raise NotComparable(f"two results of one audit are needed, got {audits}; run the same audit on both models")
+    if first.context.sha256 != second.context.sha256 or first.audit != second.audit:
+        raise NotComparable(
+            f"{second.context.path.name} changed between the two runs of {second.audit.id!r} "
+            f"(sha256 {first.context.sha256[:12]} and {second.context.sha256[:12]}); run both again"
+        )
+    missing = len(_questions(first.outcomes) ^ _questions(second.outcomes))
+    if missing:
+        raise NotComparable(
+            f"{first.model.name} and {second.model.name} were not asked the same: {missing} prompts of {audits} are in "
+            f"one result only; run both with the same seed (now {first.seed} and {second.seed})"
+        )
+
+
+def _questions(outcomes: Sequence[Outcome]) -> set[tuple[str, str | None, str, str, int]]:
+    return {(one.prompt.id, one.prompt.system, one.prompt.text, one.prompt.prefill, one.repeat) for one in outcomes}

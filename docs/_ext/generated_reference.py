@@ -1,0 +1,293 @@
+"""Reference pages from what they describe: options, metrics, recipes, both schemas, and the docstrings of the Python side.
+
+A Sphinx extension. Before Sphinx reads the pages it writes Markdown into `reference/_generated/`, which the pages of the
+reference include. Imports only modules of the package that need neither numpy nor torch; Python code is read, not run.
+A source that gives nothing stops the build: a page that is empty by accident would look like a feature that is not there.
+"""
+
+from __future__ import annotations
+
+import ast
+import json
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from sphinx.application import Sphinx
+
+PACKAGE = Path(__file__).parents[2] / "pytest_biasaudit"
+Schema = Mapping[str, Any]
+
+
+class NothingToDescribe(Exception):
+    """A source of the reference holds nothing."""
+
+
+def setup(app: Sphinx) -> dict[str, bool]:
+    """Register with Sphinx."""
+    app.connect("builder-inited", lambda app: write_all(Path(app.srcdir) / "reference" / "_generated"))
+    return {"parallel_read_safe": True, "parallel_write_safe": True}
+
+
+def write_all(folder: Path) -> None:
+    """Write every generated part; a file whose text is unchanged keeps its date, so that Sphinx need not read it again."""
+    parts = {
+        "options.md": options(),
+        "metrics.md": metrics(),
+        "recipes.md": recipes(),
+        "context-file.md": schema_tables(_schema("context/schema.json"), top="Top level"),
+        "evidence.md": schema_tables(_schema("records/evidence.schema.json"), top="The file"),
+        "python.md": python_names(),
+        "fixtures.md": fixtures(),
+        "hooks.md": hooks(),
+    }
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, text in parts.items():
+        if not text.strip():
+            raise NothingToDescribe(f"{name} would be empty")
+        path = folder / name
+        if not path.exists() or path.read_text(encoding="utf-8") != text:
+            path.write_text(text, encoding="utf-8")
+
+
+# Tables
+
+
+def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    """A Markdown table; bars and line ends in cells are made harmless."""
+    body = [[_cell(text) for text in row] for row in rows]
+    if not body:
+        raise NothingToDescribe(f"a table of {', '.join(head)} has no rows")
+    lines = [head, ["---"] * len(head), *body]
+    return "\n".join("| " + " | ".join(line) + " |" for line in lines) + "\n"
+
+
+def _cell(text: str) -> str:
+    return " ".join(text.replace("|", "\\|").split())
+
+
+def _code(text: object) -> str:
+    return f"`{text}`"
+
+
+# Options, metrics, recipes
+
+
+def options() -> str:
+    """Every option with its ini key."""
+    from pytest_biasaudit.plugin.options import OPTIONS
+
+    rows = []
+    for option in OPTIONS:
+        flag = f"{option.flag} {option.metavar}" if option.metavar else option.flag
+        if option.choices:
+            flag = f"{option.flag} {{{','.join(option.choices)}}}"
+        default = "off" if option.switch else "" if option.default is None else _code(option.default)
+        rows.append((_code(flag), _code(option.ini), option.help, default))
+    return table(("option", "ini key", "what it does", "default"), rows)
+
+
+def metrics() -> str:
+    """Every registered metric: a table to choose from, then a section for each."""
+    from pytest_biasaudit.metrics.registry import METRICS
+
+    judged = {
+        "distance": "the distance from the ideal value",
+        "ratio": "the value or its inverse, whichever is further from 1",
+        "value": "the value itself",
+    }
+    rows = [
+        (f"[`{m.name}`](#{m.name.replace('_', '-')})", m.title, _unit(m.unit), ", ".join(m.kinds), m.direction)
+        for m in METRICS.values()
+    ]
+    parts = [table(("metric", "is", "unit", "outcome kinds", "direction"), rows)]
+    for m in METRICS.values():
+        low, high = (f"{end:g}" for end in m.range)
+        parts.append(f"({m.name.replace('_', '-')})=\n### `{m.name}`: {m.title[0].lower()}{m.title[1:]}\n")
+        parts.append(f"{m.source}.\n")
+        compares = "Compares groups: a limit names an attribute." if m.by_group else "Over all answers: a limit names no attribute."
+        parts.append(
+            f"{compares} Unit: {_unit(m.unit)}. Range: {low} to {high}. Ideal: {m.ideal:g}. "
+            f"A limit is held against {judged[m.judged]}.\n"
+        )
+    return "\n".join(parts)
+
+
+def _unit(unit: str) -> str:
+    return {"outcome": "that of the outcome", "sd": "standard deviations"}.get(unit, unit)
+
+
+def recipes() -> str:
+    """Every method a recipe step may name."""
+    from pytest_biasaudit.compression.recipe import METHODS
+
+    rows = []
+    for method in METHODS:
+        settings = []
+        for name, rule in method.settings.items():
+            default = "none" if rule.default is None else json.dumps(rule.default)
+            settings.append(f"`{name}`: {rule.valid}; default {default}")
+        rows.append((_code(f'{method.action} = "{method.name}"'), method.does, "<br>".join(settings) or "none"))
+    return table(("step", "what it does", "settings"), rows)
+
+
+# JSON Schemas
+
+
+def _schema(name: str) -> Schema:
+    path = PACKAGE / name
+    schema: Schema = json.loads(path.read_text(encoding="utf-8"))
+    return schema
+
+
+def schema_tables(schema: Schema, *, top: str) -> str:
+    """A table for every object of a schema, in the order in which a reader of the file meets them."""
+    parts = []
+    for place, node in _objects(schema, schema, place=""):
+        rows = []
+        required = set(node.get("required", ()))
+        for key, value in node.get("properties", {}).items():
+            if value is False:
+                continue
+            rows.append((_code(key), _type(schema, value), "yes" if key in required else "", _says(schema, value)))
+        heading = f"`{place}`" if place else top
+        parts.append(f"### {heading}\n\n{table(('key', 'is', 'needed', 'meaning'), rows)}")
+    if not parts:
+        raise NothingToDescribe("a schema without objects")
+    return "\n".join(parts)
+
+
+def _follow(schema: Schema, node: Any) -> Schema:
+    seen = node if isinstance(node, Mapping) else {}
+    while "$ref" in seen:
+        target: Any = schema
+        for step in str(seen["$ref"]).removeprefix("#/").split("/"):
+            target = target[step]
+        seen = {**target, **{key: value for key, value in seen.items() if key != "$ref"}}
+    return seen
+
+
+def _alternatives(schema: Schema, node: Any) -> list[Schema]:
+    followed = _follow(schema, node)
+    for word in ("anyOf", "oneOf"):
+        if word in followed and "properties" not in followed:
+            return [found for branch in followed[word] for found in _alternatives(schema, branch)]
+    return [followed]
+
+
+def _objects(schema: Schema, node: Any, *, place: str, above: tuple[int, ...] = ()) -> Iterator[tuple[str, Schema]]:
+    for found in _alternatives(schema, node):
+        marker = id(found.get("properties", found))
+        if marker in above:
+            continue
+        inner = (*above, marker)
+        if found.get("properties"):
+            yield place, found
+            for key, value in found["properties"].items():
+                yield from _objects(schema, value, place=f"{place}.{key}".lstrip("."), above=inner)
+        elif isinstance(found.get("items"), Mapping):
+            yield from _objects(schema, found["items"], place=f"{place}[]", above=inner)
+
+
+def _type(schema: Schema, node: Any) -> str:
+    said = [_one_type(schema, found) for found in _alternatives(schema, node)]
+    return " or ".join(dict.fromkeys(said))
+
+
+def _one_type(schema: Schema, node: Schema) -> str:
+    if "const" in node:
+        return _code(json.dumps(node["const"]))
+    if "enum" in node:
+        return ", ".join(_code(json.dumps(value)) for value in node["enum"])
+    kind = node.get("type", "anything")
+    if isinstance(kind, list):
+        return " or ".join(kind)
+    if kind == "array":
+        return f"list of {_type(schema, node['items'])}" if "items" in node else "list"
+    if kind == "object":
+        return "table"
+    return {"string": "text", "integer": "whole number", "boolean": "true or false", "null": "null"}.get(kind, str(kind))
+
+
+def _says(schema: Schema, node: Any) -> str:
+    if isinstance(node, Mapping) and "description" in node:
+        return str(node["description"])
+    return " ".join(str(found["description"]) for found in _alternatives(schema, node) if "description" in found)
+
+
+# Python, read and not run
+
+Definition = ast.FunctionDef | ast.ClassDef
+
+
+def python_names() -> str:
+    """The package's public names, from `__all__`, with signature and docstring."""
+    import pytest_biasaudit
+
+    found = dict(_definitions(PACKAGE.rglob("*.py")))
+    parts = []
+    for name in sorted(pytest_biasaudit.__all__):
+        if name.startswith("__"):
+            continue
+        if name not in found:
+            raise NothingToDescribe(f"pytest_biasaudit.{name} is exported and no function or class of that name is defined")
+        parts.append(_described(found[name], public_methods=True))
+    return "\n".join(parts)
+
+
+def fixtures() -> str:
+    """The plugin's fixtures."""
+    parts = [
+        _described(node, arguments=False)
+        for _, node in _definitions((PACKAGE / "plugin").glob("*.py"))
+        if isinstance(node, ast.FunctionDef) and any("fixture" in ast.unparse(d) for d in node.decorator_list)
+        if not node.name.startswith("_")
+    ]
+    return "\n".join(parts)
+
+
+def hooks() -> str:
+    """The plugin's hook specifications."""
+    return "\n".join(_described(node) for _, node in _definitions([PACKAGE / "plugin" / "hookspecs.py"]))
+
+
+def _definitions(paths: Iterable[Path]) -> Iterator[tuple[str, Definition]]:
+    for path in sorted(paths):
+        for node in ast.parse(path.read_text(encoding="utf-8")).body:
+            if isinstance(node, ast.FunctionDef | ast.ClassDef):
+                yield node.name, node
+
+
+def _described(node: Definition, *, arguments: bool = True, public_methods: bool = False) -> str:
+    title = f"{node.name}{_signature(node)}" if arguments and isinstance(node, ast.FunctionDef) else node.name
+    text = f"### `{node.name}`\n\n"
+    if title != node.name:
+        text += f"```python\n{title}\n```\n\n"
+    text += f"{_docstring(node)}\n"
+    if public_methods and isinstance(node, ast.ClassDef):
+        for inner in node.body:
+            if isinstance(inner, ast.FunctionDef) and not inner.name.startswith("_"):
+                text += f"\n`{node.name}.{inner.name}{_signature(inner)}`\n\n{_docstring(inner)}\n"
+    return text
+
+
+def _signature(node: ast.FunctionDef) -> str:
+    given = ast.unparse(node.args).removeprefix("self, ")
+    given = "" if given == "self" else given
+    returns = f" -> {ast.unparse(node.returns)}" if node.returns else ""
+    return f"({given}){returns}"
+
+
+def _docstring(node: Definition) -> str:
+    """The docstring as Markdown: indented parts, such as tables of arguments, stay as they are laid out."""
+    text = ast.get_docstring(node)
+    if not text:
+        raise NothingToDescribe(f"{node.name} has no docstring")
+    parts = []
+    for block in text.split("\n\n"):
+        lines = block.splitlines()
+        aligned = len(lines) > 0 and any("   " in line.strip() for line in lines)
+        indented = all(line.startswith("    ") for line in lines)
+        parts.append(f"```text\n{block}\n```" if aligned or indented else block)
+    return "\n\n".join(parts)

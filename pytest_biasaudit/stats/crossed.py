@@ -14,7 +14,8 @@ The difference loses a_t and keeps the rest. Where cells are missing the same is
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -104,10 +105,12 @@ def template_mean(table: NDArray[np.float64]) -> float:
     return float(np.nanmean(table, axis=0).mean())
 
 
-def contrast(reference: NDArray[np.float64], group: NDArray[np.float64]) -> Contrast:
+def contrast(reference: NDArray[np.float64], group: NDArray[np.float64], *, step: float = 1.0) -> Contrast:
     """The difference of two groups' means, its variance, and the degrees of freedom of that variance.
 
     reference, group  (people, templates) as `shared` gives them: at least 2 people each, NaN where there is no answer
+    step              for a statistic whose value is `step` times the difference of the tables' means though each person's
+                      influence on it is whole, as with the placements of a rank statistic (1/2); 1 for means
 
     With every cell there, and T templates:
 
@@ -128,11 +131,30 @@ def contrast(reference: NDArray[np.float64], group: NDArray[np.float64]) -> Cont
     far apart templates lie, their level drops out. var_t(d_t) takes template effects of the least-squares fit of people
     and templates, so that it matters little who is missing where; E_g is that fit's residual variance, weighted as in D.
     """
-    templates = reference.shape[1]
+    return contrasts(reference, group, step=step)(1.0)
+
+
+def contrasts(
+    reference: NDArray[np.float64], group: NDArray[np.float64], *, step: float = 1.0
+) -> Callable[[float], Contrast]:
+    """`contrast` of the group with a multiple of the reference group, for many multiples without starting over.
+
+    The function returned takes the multiple. For ratios: rates in the ratio R have a group mean minus R reference means of 0.
+    """
     parts_r, parts_g = _parts(reference), _parts(group)
+    largest = max(float(np.nanmax(np.abs(reference))), float(np.nanmax(np.abs(group))))
+
+    def at(multiple: float) -> Contrast:
+        return _combine(parts_r.times(multiple), parts_g, step=step, largest=max(1.0, abs(multiple)) * largest)
+
+    return at
+
+
+def _combine(parts_r: _Parts, parts_g: _Parts, *, step: float, largest: float) -> Contrast:
+    templates = len(parts_r.template_means)
     means_r, means_g = parts_r.template_means, parts_g.template_means
     names = (parts_r.names, parts_g.names)
-    n_r, n_g = len(reference), len(group)
+    n_r, n_g = parts_r.people, parts_g.people
     if templates == 1:
         cells = (0.0, 0.0)
         between = 0.0
@@ -143,7 +165,7 @@ def contrast(reference: NDArray[np.float64], group: NDArray[np.float64]) -> Cont
         cells = (parts_r.cells, parts_g.cells)
         solved = parts_r.effects is not None and parts_g.effects is not None
         effects = parts_g.effects - parts_r.effects if solved else means_g - means_r  # type: ignore[operator]
-        between = float(np.var(effects, ddof=1)) / templates
+        between = step**2 * float(np.var(effects, ddof=1)) / templates
         linear_df = math.inf
         variance = max(sum(names) + between - sum(cells), sum(names), between)
         spread_names = names[0] ** 2 / (n_r - 1) + names[1] ** 2 / (n_g - 1)
@@ -159,11 +181,10 @@ def contrast(reference: NDArray[np.float64], group: NDArray[np.float64]) -> Cont
         if sum(names) > 0 and between > 0:
             names_df = sum(names) ** 2 / spread_names
             linear_df = (sum(names) + between) / (sum(names) / names_df + between / (templates - 1))
-    largest = max(float(np.nanmax(np.abs(reference))), float(np.nanmax(np.abs(group))))
     if variance <= (1e-12 * largest) ** 2:  # rounding of equal answers, not variation
         variance, spread = 0.0, 0.0
     return Contrast(
-        difference=float((means_g - means_r).mean()),
+        difference=step * float((means_g - means_r).mean()),
         reference_mean=float(means_r.mean()),
         group_mean=float(means_g.mean()),
         variance=variance,
@@ -188,6 +209,17 @@ class _Parts:
     effects: NDArray[np.float64] | None
     """Template effects with people's levels taken out; None where people and templates cannot be told apart."""
     count: int
+    people: int
+
+    def times(self, multiple: float) -> _Parts:
+        """The parts of the table times that number."""
+        return replace(
+            self,
+            template_means=self.template_means * multiple,
+            names=self.names * multiple**2,
+            cells=self.cells * multiple**2,
+            effects=None if self.effects is None else self.effects * multiple,
+        )
 
 
 def _parts(table: NDArray[np.float64]) -> _Parts:
@@ -221,7 +253,7 @@ def _parts(table: NDArray[np.float64]) -> _Parts:
         noise = float((residuals**2).sum()) / cells_df * float((1.0 / answered).sum()) / templates**2
     else:
         noise, cells_df = 0.0, 0
-    return _Parts(template_means=means, names=names, cells=noise, cells_df=cells_df, effects=effects, count=count)
+    return _Parts(template_means=means, names=names, cells=noise, cells_df=cells_df, effects=effects, count=count, people=people)
 
 
 def t_quantile(level: float, df: float) -> float:

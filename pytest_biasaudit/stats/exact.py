@@ -21,7 +21,7 @@ class ExactP:
     fisher: float
     """Never rejects too often, and in small samples rejects too seldom."""
     mid: float
-    """Counts tables as likely as the one seen by half; closer to its level, may pass it slightly (Lancaster 1961)."""
+    """Fisher's less half the chance of the table seen; closer to its level, may pass it slightly (Lancaster 1961)."""
 
 
 def exact_p(selected_reference: int, n_reference: int, selected_group: int, n_group: int) -> ExactP:
@@ -53,4 +53,4 @@ def exact_p(selected_reference: int, n_reference: int, selected_group: int, n_gr
     alike = np.isclose(chance, seen, rtol=1e-7, atol=0.0)
     rarer = (chance < seen) & ~alike
     fisher = float(min(1.0, chance[rarer | alike].sum()))
-    return ExactP(fisher=fisher, mid=float(min(1.0, chance[rarer].sum() + 0.5 * chance[alike].sum())))
+    return ExactP(fisher=fisher, mid=fisher - 0.5 * seen)

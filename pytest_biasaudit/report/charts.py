@@ -1,0 +1,305 @@
+"""Two pictures an audit: its groups' answers, and its comparisons against their limits, as SVG text for the page.
+
+matplotlib is imported when a picture is drawn. Every label goes through matplotlib's own XML escaping and is cut short;
+no text is read as mathematics. Colours are names of the page's CSS variables, so pictures follow its light and dark
+schemes. The same record gives the same bytes.
+"""
+
+from __future__ import annotations
+
+import math
+import statistics
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from pytest_biasaudit.metrics.metric import Estimate
+from pytest_biasaudit.records.record import AuditRecord
+from pytest_biasaudit.report import wording
+from pytest_biasaudit.report.rows import group_name
+from pytest_biasaudit.report.svg import COLOURS, drawing, inline_svg
+from pytest_biasaudit.report.visible import shortened, visible
+from pytest_biasaudit.verdict.verdict import Judgement
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+WIDTH = 350
+"""Points; narrow, so that a phone shows the text at about its own size."""
+DOTS = 60
+"""People drawn for a group at most; of more, an even choice over their order."""
+SPREAD_FOR_LOG = 20.0
+"""A positive number's 90th over its 10th percentile from which the axis is logarithmic."""
+LABEL_LENGTH = 44
+MARGIN, INNER = 0.05, 0.9
+"""Shares of the width left free at the left, and used: the outermost numbers of an axis need room."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Picture:
+    """An SVG element, and what it shows in words."""
+
+    svg: str
+    title: str
+    description: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Group:
+    name: str
+    values: tuple[float, ...]
+    """Every value, in order of size."""
+    people: tuple[float, ...]
+    """Every person's mean, in order of size."""
+
+
+def groups_picture(record: AuditRecord, *, ids: str) -> Picture | None:
+    """How each group's answers are spread, a row a group; None without any value.
+
+    ids  what the ids inside the SVG begin with; must be the page's only picture of that name
+    """
+    groups = _groups(record)
+    every = sorted(value for group in groups for value in group.values)
+    if not every:
+        return None
+    low, high = _quantile(every, 0.1), _quantile(every, 0.9)
+    logarithmic = record.audit.outcome.kind == "number" and every[0] > 0 and high / low > SPREAD_FOR_LOG
+    height = 34 + 40 * len(groups)
+    title = f"Answers by group: {record.audit.id}, {record.model.name}"
+    description = "; ".join(_group_sentence(group, record.audit.outcome.unit) for group in groups)
+    description += (
+        ". Each dot is one person's mean answer; the thick bar spans the middle half of all answers, "
+        "the thin line the middle eight tenths, the mark is the median."
+    )
+    if any(len(group.people) > DOTS for group in groups):
+        description += f" Of each group, at most {DOTS} people are drawn."
+    with drawing():
+        figure = _figure(height)
+        axes = figure.add_axes((MARGIN, 30 / height, INNER, (height - 34) / height))
+        if logarithmic:
+            axes.set_xscale("log")
+        axes.set_xlim(*_range(every, logarithmic=logarithmic))
+        axes.set_ylim(len(groups) - 0.42, -0.62)
+        for row, group in enumerate(groups):
+            _spread(axes, row, group)
+        _axis(axes, _axis_label(record, logarithmic=logarithmic), logarithmic=logarithmic)
+        svg = inline_svg(figure, ids=ids, title=title, description=description)
+    return Picture(svg=svg, title=title, description=description)
+
+
+def limits_picture(record: AuditRecord, *, ids: str) -> Picture | None:
+    """Every comparison with its interval, beside what its limit allows, a panel a limit; None when none has a value."""
+    drawn = [(one, [e for e in one.compared if e.value is not None]) for one in record.judgements]
+    panels = [(judgement, estimates) for judgement, estimates in drawn if estimates]
+    if not panels:
+        return None
+    heights = [70 + 30 * len(estimates) for _, estimates in panels]
+    total = sum(heights)
+    sentences = [
+        _limit_sentence(record, judgement, estimate) for judgement, estimates in panels for estimate in estimates
+    ]
+    left_out = len(record.judgements) - len(panels)
+    title = f"Estimates against their limits: {record.audit.id}, {record.model.name}"
+    description = " ".join(sentences) + " The shaded band is what the limit allows; the dotted line is no difference."
+    if left_out:
+        description += f" Not drawn, for want of an estimate: {left_out} of {len(record.judgements)} limits."
+    with drawing():
+        figure = _figure(total)
+        top = total
+        for (judgement, estimates), height in zip(panels, heights, strict=True):
+            top -= height
+            axes = figure.add_axes((MARGIN, (top + 28) / total, INNER, (height - 62) / total))
+            _panel(axes, record, judgement, estimates)
+        svg = inline_svg(figure, ids=ids, title=title, description=description)
+    return Picture(svg=svg, title=title, description=description)
+
+
+def _groups(record: AuditRecord) -> list[_Group]:
+    by_group: dict[str, dict[str, list[float]]] = {}
+    for outcome in record.outcomes:
+        value = outcome.reading.value
+        if value is not None:
+            people = by_group.setdefault(group_name(record, outcome.prompt.person), {})
+            people.setdefault(outcome.prompt.person_id, []).append(value)
+    return [
+        _Group(
+            name=name,
+            values=tuple(sorted(value for values in people.values() for value in values)),
+            people=tuple(sorted(statistics.fmean(values) for values in people.values())),
+        )
+        for name, people in by_group.items()
+    ]
+
+
+def _spread(axes: Axes, row: int, group: _Group) -> None:
+    quantiles = [_quantile(group.values, share) for share in (0.1, 0.25, 0.5, 0.75, 0.9)]
+    line: dict[str, Any] = {"color": COLOURS["ink"], "solid_capstyle": "butt", "clip_on": False}
+    axes.plot(quantiles[::4], [row + 0.22] * 2, linewidth=1, **line)
+    axes.plot(quantiles[1:4:2], [row + 0.22] * 2, **{**line, "linewidth": 6, "color": COLOURS["soft"]})
+    axes.plot([quantiles[2]] * 2, [row + 0.10, row + 0.34], linewidth=2, **line)
+    step = max(1, math.ceil(len(group.people) / DOTS))
+    dots = group.people[::step]
+    # Neighbours in size lie at different heights, so that equal means stay countable.
+    lift = [row - 0.02 - 0.055 * (at % 3) for at in range(len(dots))]
+    dot: dict[str, Any] = {"linestyle": "none", "marker": "o", "markersize": 3.6, "markeredgewidth": 0}
+    axes.plot(dots, lift, color=COLOURS["dots"], clip_on=False, **dot)
+    _text(axes, 0.0, row - 0.30, _label(group.name), weight="bold")
+    median = wording.number(_quantile(group.values, 0.5))
+    _text(axes, 1.0, row - 0.30, f"median {median}, n {len(group.values)}", align="right", colour="muted")
+
+
+def _panel(axes: Axes, record: AuditRecord, judgement: Judgement, estimates: Sequence[Estimate]) -> None:
+    limit = judgement.limit
+    metric = wording.metric_of(limit.metric)
+    change = limit.max_increase is not None
+    ideal = 0.0 if change else metric.ideal if metric else None
+    allowed_low, allowed_high = _allowed(judgement)
+    ends = [
+        end
+        for estimate in estimates
+        for end in (estimate.value, *((estimate.interval.low, estimate.interval.high) if estimate.interval else ()))
+        if end is not None and math.isfinite(end)
+    ]
+    ends += [end for end in (allowed_low, allowed_high, ideal) if end is not None and math.isfinite(end)]
+    low, high = _range(ends, logarithmic=False)
+    axes.set_xlim(low, high)
+    axes.set_ylim(len(estimates) - 0.5, -0.5)
+    for row, estimate in enumerate(estimates):
+        rows = [row - 0.12, row + 0.46]
+        axes.fill_between(
+            [max(low, allowed_low), min(high, allowed_high)],
+            rows[0],
+            rows[1],
+            color=COLOURS["band"],
+            linewidth=0,
+            clip_on=False,
+        )
+        for edge in (allowed_low, allowed_high):
+            if math.isfinite(edge):
+                axes.plot([edge, edge], rows, color=COLOURS["limit"], linewidth=1.6, clip_on=False)
+        if ideal is not None:
+            dotted = (0, (1, 2))
+            axes.plot([ideal, ideal], rows, color=COLOURS["muted"], linewidth=0.9, linestyle=dotted, clip_on=False)
+        _interval(axes, row + 0.17, estimate, low, high)
+        beside = wording.beside_of(limit, estimate)
+        figures = wording.number(estimate.value, beside=beside)
+        if estimate.interval:
+            figures += f" ({wording.interval_text(estimate.interval, beside=beside)})"
+        _text(axes, 0.0, row - 0.32, _label(wording.groups_text(estimate)))
+        _text(axes, 1.0, row - 0.32, figures, align="right", colour="muted")
+    unit = wording.unit_of(limit.metric, record.audit.outcome.unit)
+    attribute = f", {wording.crossed(limit.attribute)}" if limit.attribute else ""
+    heading: dict[str, Any] = {"xycoords": "axes fraction", "textcoords": "offset points", "annotation_clip": False}
+    subject = f"{wording.title_of(limit.metric)}{attribute}"
+    bound = f"{wording.WORDS[judgement.verdict]}. Limit: {wording.bound_text(limit, unit)}"
+    axes.annotate(_label(subject, 60), (0, 1), (0, 16), color=COLOURS["ink"], weight="bold", **heading)
+    axes.annotate(_label(bound, 72), (0, 1), (0, 4), color=COLOURS["muted"], **heading)
+    _axis(axes, "", logarithmic=False)
+
+
+def _interval(axes: Axes, y: float, estimate: Estimate, low: float, high: float) -> None:
+    """The interval as a bar with ends, an arrow where it is open, and the estimate as a dot."""
+    ink: dict[str, Any] = {"color": COLOURS["ink"], "clip_on": False}
+    interval, value = estimate.interval, estimate.value
+    if interval is not None:
+        axes.plot([max(low, interval.low), min(high, interval.high)], [y, y], linewidth=2, solid_capstyle="butt", **ink)
+        for end, edge, arrow in ((interval.low, low, "<"), (interval.high, high, ">")):
+            finite = math.isfinite(end)
+            axes.plot([end if finite else edge], [y], marker="|" if finite else arrow, markersize=6, **ink)
+    if value is not None:
+        axes.plot([value], [y], marker="o", markersize=6, markeredgewidth=0, **ink)
+
+
+def _allowed(judgement: Judgement) -> tuple[float, float]:
+    """What the limit allows on the estimate's own scale; infinite where it is open."""
+    limit, metric = judgement.limit, wording.metric_of(judgement.limit.metric)
+    if limit.max_increase is None and metric is not None and metric.judged == "distance" and limit.max is not None:
+        return metric.ideal - limit.max, metric.ideal + limit.max
+    if limit.max_increase is None and metric is not None and metric.judged == "ratio" and limit.bound > 0:
+        ends = sorted((limit.bound, 1 / limit.bound))
+        return ends[0], ends[1]
+    return (limit.bound, math.inf) if limit.min is not None else (-math.inf, limit.bound)
+
+
+def _figure(height: float) -> Figure:
+    from matplotlib.figure import Figure
+
+    return Figure(figsize=(WIDTH / 72, height / 72), dpi=72)
+
+
+def _axis(axes: Axes, label: str, *, logarithmic: bool) -> None:
+    from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormatter
+
+    for side in ("top", "left", "right"):
+        axes.spines[side].set_visible(False)
+    axes.spines["bottom"].set_color(COLOURS["line"])
+    axes.set_yticks([])
+    axes.patch.set_visible(False)
+    axes.xaxis.set_major_locator(LogLocator(numticks=6) if logarithmic else MaxNLocator(5))
+    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.10g}"))
+    axes.xaxis.set_minor_formatter(NullFormatter())
+    axes.tick_params(axis="x", which="minor", length=0)
+    axes.tick_params(axis="x", which="major", length=3, color=COLOURS["line"], labelcolor=COLOURS["muted"], pad=2)
+    if label:
+        axes.set_xlabel(_label(label), color=COLOURS["muted"], labelpad=1)
+
+
+def _text(
+    axes: Axes, x: float, y: float, text: str, *, align: str = "left", colour: str = "ink", weight: str = "normal"
+) -> None:
+    """Text at a share of the width and a height in rows."""
+    axes.text(
+        x, y, text, transform=axes.get_yaxis_transform(), ha=align, va="center", color=COLOURS[colour], weight=weight
+    )
+
+
+def _label(text: str, longest: int = LABEL_LENGTH) -> str:
+    plain = visible(text[: 2 * longest]).replace("\n", " ")
+    return plain if len(plain) <= longest else plain[: longest - 1] + "…"
+
+
+def _axis_label(record: AuditRecord, *, logarithmic: bool) -> str:
+    spec = record.audit.outcome
+    if spec.kind in {"choice", "yes-no"}:
+        label = f"probability of {spec.favourable_option or 'the favourable option'}"
+    elif spec.kind == "rating":
+        label = "expected rating"
+    else:
+        label = spec.unit or "value"
+    return f"{label}, logarithmic" if logarithmic else label
+
+
+def _range(values: Sequence[float], *, logarithmic: bool) -> tuple[float, float]:
+    low, high = min(values), max(values)
+    if logarithmic:
+        return low / 1.25, high * 1.25
+    margin = (high - low) * 0.06 or abs(high) * 0.1 or 1.0
+    return low - margin, high + margin
+
+
+def _quantile(ordered: Sequence[float], share: float) -> float:
+    """Linear between neighbours, as numpy's default."""
+    at = (len(ordered) - 1) * share
+    below = math.floor(at)
+    above = min(below + 1, len(ordered) - 1)
+    return ordered[below] + (ordered[above] - ordered[below]) * (at - below)
+
+
+def _group_sentence(group: _Group, unit: str) -> str:
+    low, middle, high = (wording.number(_quantile(group.values, share)) for share in (0.25, 0.5, 0.75))
+    name = shortened(visible(group.name), 80)
+    return (
+        f"{name}: median {middle}, middle half {low} to {high}{f' {unit}' if unit else ''}, {len(group.values)} answers"
+    )
+
+
+def _limit_sentence(record: AuditRecord, judgement: Judgement, estimate: Estimate) -> str:
+    limit = judgement.limit
+    unit = wording.unit_of(limit.metric, record.audit.outcome.unit)
+    beside = wording.beside_of(limit, estimate)
+    value = wording.number(estimate.value, beside=beside)
+    text = f"{wording.title_of(limit.metric)}, {wording.comparison(estimate)}: {value}"
+    if estimate.interval is not None:
+        text += f", interval {wording.interval_text(estimate.interval, beside=beside)}"
+    return visible(f"{text}; must be {wording.bound_text(limit, unit)}; {wording.WORDS[judgement.verdict].lower()}.")

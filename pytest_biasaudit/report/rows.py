@@ -1,0 +1,413 @@
+"""What is shown, as frozen rows of text and numbers: records in, no markup out. The terminal and the page draw these.
+
+Figures come from the records; only counts by status are taken from the outcomes here.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from pytest_biasaudit.metrics.metric import Estimate
+from pytest_biasaudit.models.protocol import ModelIdentity
+from pytest_biasaudit.outcomes.outcome import Outcome
+from pytest_biasaudit.prompts.prompt import Person
+from pytest_biasaudit.records.record import AuditRecord
+from pytest_biasaudit.report import wording
+from pytest_biasaudit.report.visible import shortened
+from pytest_biasaudit.verdict.verdict import Judgement, Verdict
+
+EXAMPLE_LENGTH = 300
+"""Characters of a prompt or an answer shown as an example."""
+EXAMPLES_A_GROUP = 2
+UNUSED_EXAMPLES = 5
+MESSAGE_LENGTH = 4_000
+
+
+@dataclass(frozen=True, kw_only=True)
+class Counts:
+    """Answers by what became of them."""
+
+    asked: int
+    answered: int
+    refused: int
+    unparseable: int
+    errors: int
+
+    @property
+    def unused(self) -> int:
+        """Answers without a value."""
+        return self.asked - self.answered
+
+
+@dataclass(frozen=True, kw_only=True)
+class VerdictRow:
+    """One limit held against one model."""
+
+    context: str
+    audit: str
+    model: str
+    limit: str
+    metric: str
+    """The metric's title."""
+    comparison: str
+    """The deciding comparison: "black against white"."""
+    others: int
+    """How many other comparisons the limit was held against."""
+    estimate: str
+    interval: str
+    level: str
+    bound: str
+    verdict: Verdict
+    counts: Counts
+    rule: str
+    basis: str
+    reason: str
+    message: str
+    anchor: str
+    """Of the audit's section on the page."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class GroupRow:
+    """One group's figures."""
+
+    attribute: str
+    group: str
+    reference: bool
+    people: int
+    asked: int
+    answered: int
+    refused: int
+    unparseable: int
+    errors: int
+    mean: str
+    sd: str
+    median: str
+    rate: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class EstimateRow:
+    """One printed value."""
+
+    metric: str
+    comparison: str
+    value: str
+    interval: str
+    level: str
+    method: str
+    p: str
+    p_adjusted: str
+    n: int
+    people: int
+    templates: int
+    missing: int
+    reason: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class UnusedRow:
+    """One group's answers by status."""
+
+    group: str
+    counts: Counts
+
+
+@dataclass(frozen=True, kw_only=True)
+class ExampleRow:
+    """One prompt and what came back, shortened."""
+
+    group: str
+    person: str
+    template: str
+    prompt: str
+    answer: str
+    read_as: str
+    """The value with its unit, or why there is none."""
+    status: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class ModelRow:
+    """One model with its descent."""
+
+    name: str
+    depth: int
+    """0 for a model without a parent here."""
+    parent: str | None
+    facts: tuple[tuple[str, str], ...]
+    recipe: tuple[str, ...]
+    achieved: tuple[tuple[str, str], ...]
+    digest: str
+
+
+def anchor_of(context: str, audit: str, model: str) -> str:
+    """The id of an audit's section: fit for a link, and different for different audits of one run."""
+    slug = re.sub(r"[^a-z0-9]+", "-", f"{context}-{audit}-{model}".lower()).strip("-")
+    return f"audit-{slug}"
+
+
+def anchors(records: Sequence[AuditRecord]) -> tuple[str, ...]:
+    """One section id a record; ids that would collide get a number."""
+    seen: Counter[str] = Counter()
+    made: list[str] = []
+    for record in records:
+        plain = anchor_of(record.context.id, record.audit.id, record.model.name)
+        seen[plain] += 1
+        made.append(plain if seen[plain] == 1 else f"{plain}.{seen[plain]}")
+    return tuple(made)
+
+
+def counts_of(outcomes: Iterable[Outcome]) -> Counts:
+    """Answers by status."""
+    tally = Counter(outcome.reading.status for outcome in outcomes)
+    return Counts(
+        asked=sum(tally.values()),
+        answered=tally["ok"],
+        refused=tally["refused"],
+        unparseable=tally["unparseable"],
+        errors=tally["error"],
+    )
+
+
+def verdict_counts(records: Iterable[AuditRecord]) -> dict[Verdict, int]:
+    """How many limits got each verdict; every verdict has its entry."""
+    tally = Counter(judgement.verdict for record in records for judgement in record.judgements)
+    return {verdict: tally[verdict] for verdict in Verdict}
+
+
+def verdict_rows(records: Sequence[AuditRecord]) -> tuple[VerdictRow, ...]:
+    """A row a limit, in the order of the records and of the limits in them."""
+    made: list[VerdictRow] = []
+    for record, anchor in zip(records, anchors(records), strict=True):
+        counts = counts_of(record.outcomes)
+        made.extend(_verdict_row(record, judgement, counts, anchor) for judgement in record.judgements)
+    return tuple(made)
+
+
+def group_rows(record: AuditRecord) -> tuple[GroupRow, ...]:
+    """Every group of every attribute the audit compared, the reference group first, from the estimates' own figures."""
+    unit = record.audit.outcome.unit
+    seen: dict[tuple[str, str], GroupRow] = {}
+    own_first = sorted(record.estimates, key=lambda estimate: estimate.versus is not None)
+    for estimate in own_first:
+        if not estimate.attribute:
+            continue
+        for summary in estimate.by_group:
+            seen.setdefault(
+                (estimate.attribute, summary.group),
+                GroupRow(
+                    attribute=wording.crossed(estimate.attribute),
+                    group=wording.crossed(summary.group),
+                    reference=bool(estimate.groups) and summary.group == estimate.groups[0],
+                    people=summary.people,
+                    asked=summary.asked,
+                    answered=summary.n,
+                    refused=summary.refused,
+                    unparseable=summary.unparseable,
+                    errors=summary.errors,
+                    mean=wording.number(summary.mean, unit=unit if summary.mean is not None else ""),
+                    sd=wording.number(summary.sd),
+                    median=wording.number(summary.median),
+                    rate=wording.number(summary.rate),
+                ),
+            )
+    order = {attribute: at for at, attribute in enumerate(dict.fromkeys(attribute for attribute, _ in seen))}
+    return tuple(sorted(seen.values(), key=lambda row: order[row.attribute]))
+
+
+def estimate_rows(record: AuditRecord) -> tuple[EstimateRow, ...]:
+    """Every value the record holds, in its order; rounding keeps it on its side of the limit it was held against."""
+    beside: dict[int, float] = {}
+    for judgement in record.judgements:
+        for estimate in judgement.compared:
+            beside.setdefault(id(estimate), wording.beside_of(judgement.limit, estimate))
+    return tuple(_estimate_row(record, one, beside.get(id(one))) for one in record.estimates)
+
+
+def unused_rows(record: AuditRecord) -> tuple[UnusedRow, ...]:
+    """A row a group (an intersection where attributes cross), in order of appearance."""
+    by_group: dict[str, list[Outcome]] = {}
+    for outcome in record.outcomes:
+        by_group.setdefault(group_name(record, outcome.prompt.person), []).append(outcome)
+    return tuple(UnusedRow(group=group, counts=counts_of(outcomes)) for group, outcomes in by_group.items())
+
+
+def unused_examples(record: AuditRecord) -> tuple[ExampleRow, ...]:
+    """A few answers without a value, taking the statuses in turn so that none hides the others."""
+    by_status: dict[str, list[Outcome]] = {}
+    for outcome in record.outcomes:
+        if outcome.reading.status != "ok":
+            by_status.setdefault(outcome.reading.status, []).append(outcome)
+    longest = max((len(found) for found in by_status.values()), default=0)
+    turns = (found[at] for at in range(longest) for found in by_status.values() if at < len(found))
+    return tuple(example_row(record, outcome) for outcome, _ in zip(turns, range(UNUSED_EXAMPLES), strict=False))
+
+
+def example_rows(record: AuditRecord) -> tuple[ExampleRow, ...]:
+    """Prompts and answers of every group, from the same templates, so that like stands beside like."""
+    by_group: dict[str, dict[str, Outcome]] = {}
+    for outcome in record.outcomes:
+        by_group.setdefault(group_name(record, outcome.prompt.person), {}).setdefault(outcome.prompt.template, outcome)
+    templates = list(dict.fromkeys(outcome.prompt.template for outcome in record.outcomes))
+    step = max(1, len(templates) // EXAMPLES_A_GROUP)
+    chosen = templates[::step][:EXAMPLES_A_GROUP]
+    found = (outcomes[one] for one in chosen for outcomes in by_group.values() if one in outcomes)
+    return tuple(example_row(record, outcome) for outcome in found)
+
+
+def example_row(record: AuditRecord, outcome: Outcome) -> ExampleRow:
+    """One prompt and its answer."""
+    reading, spec = outcome.reading, record.audit.outcome
+    if reading.status == "ok":
+        read_as = wording.number(reading.value, unit=spec.unit)
+        if outcome.options:
+            shares = ", ".join(f"{option} {wording.number(share)}" for option, share in outcome.options)
+            read_as = f"{read_as} ({shares})"
+            if outcome.option_mass is not None:
+                read_as += f"; the options hold {wording.number(outcome.option_mass)} of the model's probability"
+    else:
+        read_as = f"{reading.status}: {shortened(reading.reason, 120)}" if reading.reason else str(reading.status)
+    return ExampleRow(
+        group=group_name(record, outcome.prompt.person),
+        person=outcome.prompt.person.name,
+        template=outcome.prompt.template,
+        prompt=shortened(outcome.prompt.text, EXAMPLE_LENGTH),
+        answer=shortened(outcome.text, EXAMPLE_LENGTH),
+        read_as=read_as,
+        status=reading.status,
+    )
+
+
+def model_rows(models: Sequence[ModelIdentity]) -> tuple[ModelRow, ...]:
+    """Parents before their children, each child under its parent."""
+    by_digest = {model.digest: model for model in models}
+    children: dict[str | None, list[ModelIdentity]] = {}
+    for model in models:
+        known = model.parent_digest if model.parent_digest in by_digest else None
+        children.setdefault(known, []).append(model)
+    made: list[ModelRow] = []
+
+    def add(model: ModelIdentity, depth: int) -> None:
+        made.append(_model_row(model, depth))
+        for child in children.get(model.digest, ()):
+            add(child, depth + 1)
+
+    for root in children.get(None, ()):
+        add(root, 0)
+    return tuple(made)
+
+
+def in_reading_order(records: Sequence[AuditRecord], models: Sequence[ModelIdentity]) -> tuple[AuditRecord, ...]:
+    """Context by context as they come, in each the audits as declared, for each audit parents before children."""
+    contexts = {(record.context.id, record.context.sha256): None for record in records}
+    place = {key: at for at, key in enumerate(contexts)}
+    rank = {row.digest: at for at, row in enumerate(model_rows(models))}
+
+    def key(record: AuditRecord) -> tuple[int, int, int]:
+        declared = [audit.id for audit in record.context.audits]
+        at = declared.index(record.audit.id) if record.audit.id in declared else len(declared)
+        return (place[record.context.id, record.context.sha256], at, rank.get(record.model.digest, len(rank)))
+
+    return tuple(sorted(records, key=key))
+
+
+def group_name(record: AuditRecord, person: Person) -> str:
+    """The person's group on the audit's attributes; the intersection where they cross."""
+    groups = dict(person.groups)
+    return wording.crossed("*".join(groups.get(one, "unknown") for one in record.audit.people.attributes))
+
+
+def setting_text(value: object) -> str:
+    """A setting or a measurement as text: numbers grouped, lists and tables as JSON."""
+    if isinstance(value, bool) or value is None:
+        return {True: "yes", False: "no", None: wording.NONE}[value]
+    if isinstance(value, int):
+        return f"{value:,}"
+    if isinstance(value, float):
+        return wording.number(value)
+    return value if isinstance(value, str) else shortened(json.dumps(value, ensure_ascii=False), 400)
+
+
+def step_text(step: Mapping[str, object]) -> str:
+    """One step of a recipe: "quantize rtn, bits 8, group_size 32"."""
+    return ", ".join(f"{key} {setting_text(value)}" for key, value in step.items())
+
+
+def _verdict_row(record: AuditRecord, judgement: Judgement, counts: Counts, anchor: str) -> VerdictRow:
+    limit, estimate = judgement.limit, judgement.estimate
+    unit = wording.unit_of(limit.metric, record.audit.outcome.unit)
+    beside = None if estimate is None else wording.beside_of(limit, estimate)
+    return VerdictRow(
+        context=record.context.title,
+        audit=record.audit.id,
+        model=record.model.name,
+        limit=limit.id,
+        metric=wording.title_of(limit.metric),
+        comparison=wording.comparison(estimate) if estimate else (wording.crossed(limit.attribute) or "all answers"),
+        others=max(0, len(judgement.compared) - 1),
+        estimate=wording.NONE
+        if estimate is None
+        else wording.number(estimate.value, beside=beside, unit=unit if estimate.value is not None else ""),
+        interval=wording.NONE if estimate is None else wording.interval_text(estimate.interval, beside=beside),
+        level="" if estimate is None or estimate.interval is None else f"{estimate.interval.level * 100:g} %",
+        bound=wording.bound_text(limit, unit),
+        verdict=judgement.verdict,
+        counts=counts,
+        rule=limit.rule,
+        basis=wording.BASES[limit.basis],
+        reason=limit.reason,
+        message=shortened(judgement.message, MESSAGE_LENGTH),
+        anchor=anchor,
+    )
+
+
+def _estimate_row(record: AuditRecord, estimate: Estimate, beside: float | None) -> EstimateRow:
+    unit = wording.unit_of(estimate.metric, record.audit.outcome.unit)
+    interval = estimate.interval
+    return EstimateRow(
+        metric=wording.title_of(estimate.metric),
+        comparison=wording.comparison(estimate),
+        value=wording.number(estimate.value, beside=beside, unit=unit if estimate.value is not None else ""),
+        interval=wording.interval_text(interval, beside=beside),
+        level=wording.NONE if interval is None else f"{interval.level * 100:g} %",
+        method=wording.NONE if interval is None else interval.method,
+        p=wording.p_text(estimate.p),
+        p_adjusted=wording.p_text(estimate.p_adjusted),
+        n=estimate.n,
+        people=estimate.people,
+        templates=estimate.templates,
+        missing=estimate.missing,
+        reason=shortened(estimate.reason, EXAMPLE_LENGTH),
+    )
+
+
+def _model_row(model: ModelIdentity, depth: int) -> ModelRow:
+    facts = [
+        ("Source", model.source),
+        ("Revision", model.revision or "none recorded"),
+        ("Weights, sha256", model.weights_sha256 or "none recorded"),
+        ("Tokenizer, sha256", model.tokenizer_sha256 or "none recorded"),
+        ("Chat template, sha256", model.chat_template_sha256 or "no chat template"),
+        ("Number format", model.dtype or "none recorded"),
+        ("Architecture", model.architecture or "none recorded"),
+        ("Parameters", f"{model.parameters:,}" if model.parameters else "none recorded"),
+        ("Libraries", ", ".join(f"{name} {version}" for name, version in model.libraries) or "none recorded"),
+    ]
+    if model.parent is not None:
+        facts.insert(0, ("Made from", f"{model.parent} (digest {(model.parent_digest or 'none recorded')[:16]})"))
+    if not model.cacheable:
+        facts.append(("Answers", "not pinned by any digest: this model is a function or a table, not an artefact"))
+    return ModelRow(
+        name=model.name,
+        depth=depth,
+        parent=model.parent,
+        facts=tuple(facts),
+        recipe=tuple(step_text(step) for step in model.recipe),
+        achieved=tuple((key, setting_text(value)) for key, value in model.achieved.items()),
+        digest=model.digest,
+    )

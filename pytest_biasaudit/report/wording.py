@@ -1,0 +1,163 @@
+"""The words and number forms that the table and the page share. Knows verdicts, limits and metrics; no markup."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from pytest_biasaudit.context.declaration import Limit
+from pytest_biasaudit.metrics.metric import Estimate, Metric
+from pytest_biasaudit.metrics.registry import METRICS
+from pytest_biasaudit.stats.interval import Interval
+from pytest_biasaudit.verdict.finding import figure
+from pytest_biasaudit.verdict.verdict import Verdict
+
+NONE = "–"  # noqa: RUF001 (a dash is what a table shows for "none")
+
+WORDS: Mapping[Verdict, str] = {
+    Verdict.WITHIN: "Within limit",
+    Verdict.OVER: "Over limit",
+    Verdict.INCONCLUSIVE: "Inconclusive",
+    Verdict.NOT_MEASURED: "Not measured",
+}
+
+SYMBOLS: Mapping[Verdict, str] = {
+    Verdict.WITHIN: "✓",
+    Verdict.OVER: "✕",
+    Verdict.INCONCLUSIVE: "?",
+    Verdict.NOT_MEASURED: "○",
+}
+
+PLAIN_SYMBOLS: Mapping[Verdict, str] = {
+    Verdict.WITHIN: "+",
+    Verdict.OVER: "x",
+    Verdict.INCONCLUSIVE: "?",
+    Verdict.NOT_MEASURED: "o",
+}
+"""For terminals without Unicode."""
+
+MEANING: Mapping[Verdict, str] = {
+    Verdict.WITHIN: "the limit holds by the rule it declares",
+    Verdict.OVER: "the limit is exceeded by the rule it declares",
+    Verdict.INCONCLUSIVE: "the answers do not decide it; this is never a pass",
+    Verdict.NOT_MEASURED: "there was nothing sound to judge; this is never a pass",
+}
+
+RULES: Mapping[str, str] = {
+    "upper": (
+        "Asks for evidence that the limit holds: within only when the whole interval of every comparison keeps it. "
+        "Where the true value lies beyond the limit, a wrong “within” comes at most once in {false} times for this "
+        "limit, and requiring several limits only makes it rarer. So nothing is adjusted, and nothing needs to be."
+    ),
+    "lower": (
+        "Fails only on evidence that the limit is broken: over only when a whole interval lies beyond it, and stays "
+        "beyond after the Holm adjustment over all such comparisons of the context. Where every true value keeps its "
+        "limit, a wrong “over” anywhere in the context comes at most once in {false} times. “Within” means here that "
+        "no violation was shown. It does not mean that there is none."
+    ),
+    "point": (
+        "The estimate alone decides. No error is controlled: the same model, asked about other names or in other "
+        "words, may get another verdict."
+    ),
+}
+"""What each rule controls, in words; `false` is 1 / (1 - level)."""
+
+BASES: Mapping[str | None, str] = {
+    "law": "law, as the owner of the context states it",
+    "guideline": "guideline",
+    "policy": "policy of the deployer",
+    "engineering": "engineering judgement",
+    None: "none declared",
+}
+
+
+def metric_of(name: str) -> Metric | None:
+    """The registered metric; None for one that a hook added in the run."""
+    return METRICS.get(name)
+
+
+def title_of(name: str) -> str:
+    """A metric's title, or its bare name."""
+    metric = metric_of(name)
+    return metric.title if metric else name
+
+
+def unit_of(name: str, outcome_unit: str) -> str:
+    """What stands after a metric's number: the outcome's unit, "sd", or nothing for shares and ratios."""
+    metric = metric_of(name)
+    if metric is None:
+        return ""
+    if metric.unit == "outcome":
+        return outcome_unit
+    return "sd" if metric.unit == "sd" else ""
+
+
+def number(value: float | None, *, beside: float | None = None, unit: str = "") -> str:
+    """A number to read, with thin grouping of thousands; a dash for none. Rounding never moves it across `beside`."""
+    if value is None:
+        return NONE
+    text = f"{value:,.0f}" if abs(value) >= 1000 and beside is None else figure(value, beside=beside)
+    return f"{text} {unit}" if unit else text
+
+
+def interval_text(interval: Interval | None, *, beside: float | None = None) -> str:
+    """Both ends, as in "0.1 to 0.3"; an open end says so."""
+    if interval is None:
+        return NONE
+    low = "below any bound" if interval.low == float("-inf") else number(interval.low, beside=beside)
+    high = "above any bound" if interval.high == float("inf") else number(interval.high, beside=beside)
+    return f"{low} to {high}"
+
+
+def p_text(p: float | None) -> str:
+    """A p value: four decimals, never "0"."""
+    if p is None:
+        return NONE
+    return "< 0.0001" if p < 0.0001 else f"{p:.4f}".rstrip("0").rstrip(".")
+
+
+def crossed(name: str) -> str:
+    """An intersection as people write it: "black*women" with a multiplication sign."""
+    return name.replace("*", " \u00d7 ")
+
+
+def groups_text(estimate: Estimate) -> str:
+    """Who is compared with whom: "black against white"; "all answers" for a metric over all."""
+    if len(estimate.groups) != 2:
+        return "all answers"
+    return f"{crossed(estimate.groups[1])} against {crossed(estimate.groups[0])}"
+
+
+def comparison(estimate: Estimate) -> str:
+    """`groups_text`, with the other model where the estimate is a change against one."""
+    who = groups_text(estimate)
+    return f"{who}, change against {estimate.versus}" if estimate.versus is not None else who
+
+
+def bound_text(limit: Limit, unit: str = "") -> str:
+    """What must hold, short: "at most 0.2 sd either way"."""
+    metric = metric_of(limit.metric)
+    amount = f"{limit.bound:,g}" if abs(limit.bound) < 1e6 else f"{limit.bound:,.0f}"
+    amount = f"{amount} {unit}" if unit else amount
+    if limit.max_increase is not None:
+        return f"rise of at most {amount} against {limit.versus}"
+    side = "at least" if limit.min is not None else "at most"
+    two_sided = metric is not None and metric.judged in {"distance", "ratio"}
+    away = f" from {metric.ideal:g}" if metric is not None and metric.judged == "distance" and metric.ideal else ""
+    return f"{side} {amount}{away}{' either way' if two_sided else ''}"
+
+
+def rule_text(limit: Limit) -> str:
+    """What the rule of a limit controls, in words."""
+    return RULES[limit.rule].format(false=f"{1 / (1 - limit.level):,.3g}")
+
+
+def beside_of(limit: Limit, estimate: Estimate) -> float:
+    """The bound on the estimate's own scale and side, so that a rounded number stays on its side of it."""
+    metric, value = metric_of(limit.metric), estimate.value
+    if metric is None or value is None or limit.max_increase is not None or metric.judged == "value":
+        return limit.bound
+    if metric.judged == "distance":
+        return metric.ideal + limit.bound if value >= metric.ideal else metric.ideal - limit.bound
+    if limit.bound > 0 and (limit.bound > 1) != (value > 1):
+        return 1 / limit.bound
+    return limit.bound

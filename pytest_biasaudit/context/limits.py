@@ -5,6 +5,7 @@ Knows declarations and the strict reader; is handed the facts about metrics.
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -188,24 +189,28 @@ def bound_faults(metric: Metric, key: str, bound: float) -> Iterator[str]:
     low, high = metric.range
     furthest = max(abs(low - metric.ideal), abs(high - metric.ideal))
     if key == "max_increase":
-        if metric.direction == "higher is better":
-            yield f"{metric.name}: {metric.direction}, so a rise does no harm; limit it with min"
+        if not metric.by_group:
+            yield f"{metric.name} compares no groups, so there is no bias in it to rise; limit it with min or max"
         elif bound < 0:
             yield "must be 0 or more: the highest rise allowed"
-        elif metric.judged != "ratio" and bound > (furthest if metric.judged == "distance" else high - low):
+        elif metric.judged != "ratio" and bound > furthest:
             yield f"no rise can be as large: {metric.name} lies from {low:g} to {high:g}"
     elif metric.judged == "distance":
         if key == "min":
             yield f"{metric.name} is judged by its distance from {metric.ideal:g}, so a min would ask for bias; use max"
         elif not 0 <= bound <= furthest:
-            yield f"{metric.name} is judged by its distance from {metric.ideal:g}; must be from 0 to {furthest:g}"
+            yield f"{metric.name} is judged by its distance from {metric.ideal:g}; must be {_span(0, furthest)}"
     elif metric.judged == "ratio":
         if key == "max" and not 1 <= bound <= high:
-            yield f"{metric.name} is judged with its inverse, the larger of the two; must be from 1 to {high:g}"
+            yield f"{metric.name} is judged with its inverse, the larger of the two; must be {_span(1, high)}"
         elif key == "min" and not 0 < bound <= 1:
             yield f"{metric.name} is judged with its inverse, the smaller of the two; must be above 0, up to 1"
     elif not low <= bound <= high or (metric.unit == "ratio" and bound == low):
-        ends = f"above {low:g}, up to {high:g}" if metric.unit == "ratio" else f"from {low:g} to {high:g}"
+        ends = f"above {low:g}, up to {high:g}" if metric.unit == "ratio" else _span(low, high)
         yield f"outside what {metric.name} can be; must be {ends}"
     elif key == "max" and metric.direction == "higher is fairer":
         yield f"{metric.name}: {metric.direction}, so a max would ask for bias; use min"
+
+
+def _span(low: float, high: float) -> str:
+    return f"{low:g} or more" if math.isinf(high) else f"from {low:g} to {high:g}"

@@ -32,11 +32,11 @@ def read_toml(path: Path, *, raising: type[ContextError] = ContextError) -> Toml
     def unreadable(fault: str) -> ContextError:
         return raising(str(path), [fault])
 
-    if path.is_dir():
-        raise unreadable("this is a folder; name the file in it")
-    if path.exists() and not path.is_file():
-        raise unreadable("this is no plain file")
     try:
+        if path.is_dir():
+            raise unreadable("this is a folder; name the file in it")
+        if path.exists() and not path.is_file():
+            raise unreadable("this is no plain file")
         with path.open("rb") as file:
             content = file.read(LARGEST_FILE + 1)
     except FileNotFoundError:

@@ -44,8 +44,7 @@ def check_slots(
 ) -> None:
     """Hold the slots of the audit's texts against the declared ones and against what the people list can fill."""
     slots = row.get(SLOTS) if row.declares(SLOTS) else {}
-    for name in slots or ():
-        _check_name(name, row, faults)
+    usable = [name for name in slots or () if _is_slot_name(name, row, faults)]
     fixed = [(key.name, row[key]) for key in (SYSTEM, PREFILL) if row.get(key) is not None]
     used: dict[str, str] = {}
     all_readable = wordings is not None
@@ -63,8 +62,8 @@ def check_slots(
         if key not in (SYSTEM.name, PREFILL.name) and not set(names) & set(NAME_SLOTS):
             needed = listed(f"{{{name}}}" for name in NAME_SLOTS)
             faults.misfit(row.where, key, text, f"does not show who is meant; it must have at least one of {needed}")
-    for name in slots or ():
-        if all_readable and name not in used and name not in PERSON_SLOTS:
+    for name in usable:
+        if all_readable and name not in used:
             reason = f"no wording uses it; write {{{name}}} in one, or remove it"
             faults.add(f"{row.where} / [audit.slots]", f"{name}: {reason}")
     if people_list is not None:
@@ -81,13 +80,14 @@ def _slots_of(key: str, text: str, row: Row, faults: Faults) -> tuple[str, ...] 
         return None
 
 
-def _check_name(name: str, row: Row, faults: Faults) -> None:
+def _is_slot_name(name: str, row: Row, faults: Faults) -> bool:
     where = f"{row.where} / [audit.slots]"
     if name in PERSON_SLOTS:
         reason = f"the slots {listed(PERSON_SLOTS)} are filled from the people list; give this slot another name"
         faults.add(where, f"unusable name {name!r}; {reason}")
     elif not name.isidentifier():
         faults.add(where, f"unusable name {shown(name)}; it must be letters, digits and _, as in {{item}}")
+    return name.isidentifier() and name not in PERSON_SLOTS
 
 
 def _check_people_fill(used: Mapping[str, str], people_list: PeopleList, row: Row, faults: Faults) -> None:

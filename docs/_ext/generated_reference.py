@@ -1,14 +1,15 @@
-"""Reference pages from what they describe: options, metrics, recipes, both schemas, and the docstrings of the Python side.
+"""Reference pages from what they describe: options, metrics, recipes, both schemas, docstrings of the Python side.
 
-A Sphinx extension. Before Sphinx reads the pages it writes Markdown into `reference/_generated/`, which the pages of the
-reference include. Imports only modules of the package that need neither numpy nor torch; Python code is read, not run.
-A source that gives nothing stops the build: a page that is empty by accident would look like a feature that is not there.
+A Sphinx extension. Before Sphinx reads the pages it writes Markdown into `reference/_generated/`, which the pages of
+the reference include. Imports only modules of the package that need neither numpy nor torch; Python code is read and
+not run. A source that gives nothing stops the build: an empty page would look like a feature that is not there.
 """
 
 from __future__ import annotations
 
 import ast
 import json
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -31,7 +32,7 @@ def setup(app: Sphinx) -> dict[str, bool]:
 
 
 def write_all(folder: Path) -> None:
-    """Write every generated part; a file whose text is unchanged keeps its date, so that Sphinx need not read it again."""
+    """Write every generated part; an unchanged file keeps its date, so that Sphinx need not read it again."""
     parts = {
         "options.md": options(),
         "metrics.md": metrics(),
@@ -39,6 +40,7 @@ def write_all(folder: Path) -> None:
         "context-file.md": schema_tables(_schema("context/schema.json"), top="Top level"),
         "evidence.md": schema_tables(_schema("records/evidence.schema.json"), top="The file"),
         "python.md": python_names(),
+        "results.md": results(),
         "fixtures.md": fixtures(),
         "hooks.md": hooks(),
     }
@@ -104,11 +106,11 @@ def metrics() -> str:
     parts = [table(("metric", "is", "unit", "outcome kinds", "direction"), rows)]
     for m in METRICS.values():
         low, high = (f"{end:g}" for end in m.range)
-        parts.append(f"({m.name.replace('_', '-')})=\n### `{m.name}`: {m.title[0].lower()}{m.title[1:]}\n")
+        parts.append(f"({m.name.replace('_', '-')})=\n## `{m.name}`: {m.title[0].lower()}{m.title[1:]}\n")
         parts.append(f"{m.source}.\n")
-        compares = "Compares groups: a limit names an attribute." if m.by_group else "Over all answers: a limit names no attribute."
+        compares = "Compares groups" if m.by_group else "Over all answers: a limit names no attribute"
         parts.append(
-            f"{compares} Unit: {_unit(m.unit)}. Range: {low} to {high}. Ideal: {m.ideal:g}. "
+            f"{compares}. Unit: {_unit(m.unit)}. Range: {low} to {high}. Ideal: {m.ideal:g}. "
             f"A limit is held against {judged[m.judged]}.\n"
         )
     return "\n".join(parts)
@@ -152,7 +154,7 @@ def schema_tables(schema: Schema, *, top: str) -> str:
                 continue
             rows.append((_code(key), _type(schema, value), "yes" if key in required else "", _says(schema, value)))
         heading = f"`{place}`" if place else top
-        parts.append(f"### {heading}\n\n{table(('key', 'is', 'needed', 'meaning'), rows)}")
+        parts.append(f"## {heading}\n\n{table(('key', 'is', 'needed', 'meaning'), rows)}")
     if not parts:
         raise NothingToDescribe("a schema without objects")
     return "\n".join(parts)
@@ -202,12 +204,14 @@ def _one_type(schema: Schema, node: Schema) -> str:
         return ", ".join(_code(json.dumps(value)) for value in node["enum"])
     kind = node.get("type", "anything")
     if isinstance(kind, list):
-        return " or ".join(kind)
+        return " or ".join(_one_type(schema, {"type": each}) for each in kind)
     if kind == "array":
         return f"list of {_type(schema, node['items'])}" if "items" in node else "list"
     if kind == "object":
         return "table"
-    return {"string": "text", "integer": "whole number", "boolean": "true or false", "null": "null"}.get(kind, str(kind))
+    return {"string": "text", "integer": "whole number", "boolean": "true or false", "null": "null"}.get(
+        kind, str(kind)
+    )
 
 
 def _says(schema: Schema, node: Any) -> str:
@@ -231,9 +235,17 @@ def python_names() -> str:
         if name.startswith("__"):
             continue
         if name not in found:
-            raise NothingToDescribe(f"pytest_biasaudit.{name} is exported and no function or class of that name is defined")
-        parts.append(_described(found[name], public_methods=True))
+            raise NothingToDescribe(
+                f"pytest_biasaudit.{name} is exported and no function or class of that name is defined"
+            )
+        parts.append(_described(found[name]))
     return "\n".join(parts)
+
+
+def results() -> str:
+    """The types that a result is made of."""
+    found = dict(_definitions(PACKAGE.rglob("*.py")))
+    return "\n".join(_described(found[name]) for name in ("Judgement", "Estimate", "Interval", "GroupSummary"))
 
 
 def fixtures() -> str:
@@ -259,23 +271,40 @@ def _definitions(paths: Iterable[Path]) -> Iterator[tuple[str, Definition]]:
                 yield node.name, node
 
 
-def _described(node: Definition, *, arguments: bool = True, public_methods: bool = False) -> str:
-    title = f"{node.name}{_signature(node)}" if arguments and isinstance(node, ast.FunctionDef) else node.name
+def _described(node: Definition, *, arguments: bool = True) -> str:
     text = f"### `{node.name}`\n\n"
-    if title != node.name:
-        text += f"```python\n{title}\n```\n\n"
+    if isinstance(node, ast.FunctionDef):
+        if arguments:
+            text += f"```python\n{node.name}{_signature(node)}\n```\n\n"
+        return f"{text}{_docstring(node)}\n"
     text += f"{_docstring(node)}\n"
-    if public_methods and isinstance(node, ast.ClassDef):
-        for inner in node.body:
-            if isinstance(inner, ast.FunctionDef) and not inner.name.startswith("_"):
-                text += f"\n`{node.name}.{inner.name}{_signature(inner)}`\n\n{_docstring(inner)}\n"
+    for inner, after in zip(node.body, [*node.body[1:], None], strict=True):
+        if (
+            isinstance(inner, ast.AnnAssign)
+            and isinstance(inner.target, ast.Name)
+            and not inner.target.id.startswith("_")
+        ):
+            text += f"\n- `{inner.target.id}: {ast.unparse(inner.annotation)}`{_field_says(after)}"
+    text += "\n"
+    for inner in node.body:
+        if isinstance(inner, ast.FunctionDef) and not inner.name.startswith("_"):
+            text += f"\n`{node.name}.{inner.name}{_signature(inner)}`\n\n{_docstring(inner)}\n"
     return text
 
 
+def _field_says(after: ast.stmt | None) -> str:
+    """The text under a field of a class, which Python itself does not keep."""
+    if isinstance(after, ast.Expr) and isinstance(after.value, ast.Constant) and isinstance(after.value.value, str):
+        return f": {' '.join(after.value.value.split())}"
+    return ""
+
+
 def _signature(node: ast.FunctionDef) -> str:
+    returns = f" -> {ast.unparse(node.returns)}" if node.returns else ""
+    if any(ast.unparse(decorator).endswith("property") for decorator in node.decorator_list):
+        return returns.replace(" -> ", ": ")
     given = ast.unparse(node.args).removeprefix("self, ")
     given = "" if given == "self" else given
-    returns = f" -> {ast.unparse(node.returns)}" if node.returns else ""
     return f"({given}){returns}"
 
 
@@ -286,8 +315,6 @@ def _docstring(node: Definition) -> str:
         raise NothingToDescribe(f"{node.name} has no docstring")
     parts = []
     for block in text.split("\n\n"):
-        lines = block.splitlines()
-        aligned = len(lines) > 0 and any("   " in line.strip() for line in lines)
-        indented = all(line.startswith("    ") for line in lines)
-        parts.append(f"```text\n{block}\n```" if aligned or indented else block)
+        laid_out = any(re.match(r"\s*\S+( \S+)*  +\S", line) for line in block.splitlines())
+        parts.append(f"```text\n{block}\n```" if laid_out or block.startswith("    ") else block)
     return "\n\n".join(parts)

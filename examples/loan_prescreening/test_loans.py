@@ -1,4 +1,4 @@
-"""Comparing models in Python: what `race-no-worse-than-parent` does from the context file, and one thing it does not."""
+"""Comparing models in Python, beside the limit `race-no-worse-than-parent`: is the rating still a rating?"""
 
 from __future__ import annotations
 

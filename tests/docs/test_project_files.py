@@ -1,0 +1,110 @@
+"""Files that say one thing in two places agree: README and CI, constraints and pre-commit, examples and docs."""
+
+from __future__ import annotations
+
+import configparser
+import re
+import tomllib
+from pathlib import Path
+
+import pytest
+
+from pytest_biasaudit.context.read import read_context
+
+ROOT = Path(__file__).parents[2]
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+EXAMPLES = sorted((ROOT / "examples").rglob("*.bias.toml"))
+
+
+def readme_commands() -> list[str]:
+    """The demo's and the tests' command, each alone in a block."""
+    return [block.strip() for block in re.findall(r"^```sh\n(.*?)^```", README, re.MULTILINE | re.DOTALL)]
+
+
+def pins() -> dict[str, str]:
+    lines = (ROOT / "constraints.txt").read_text(encoding="utf-8").splitlines()
+    return dict(line.split("==") for line in lines if line and not line.startswith("#"))
+
+
+def environments() -> dict[str, str]:
+    """Each tox environment with its commands."""
+    tox = configparser.ConfigParser(interpolation=None)
+    tox.read(ROOT / "tox.ini", encoding="utf-8")
+    return {
+        name.removeprefix("testenv:"): section.get("commands", "")
+        for name, section in tox.items()
+        if name.startswith("testenv:")
+    }
+
+
+def test_ci_runs_the_readmes_test_command_word_for_word() -> None:
+    demo, tests = readme_commands()
+    assert demo.endswith("tox run -e demo")
+    assert tests in (ROOT / ".ci" / "run").read_text(encoding="utf-8")
+
+
+def test_both_readme_commands_make_the_same_environment_first() -> None:
+    demo, tests = readme_commands()
+    assert demo.rpartition(" && ")[0] == tests.rpartition(" && ")[0]
+
+
+@pytest.mark.parametrize("name", ["tests", "lint", "types", "docs", "demo", "startup", "bench"])
+def test_tox_has_the_environment(name: str) -> None:
+    assert environments()[name].strip()
+
+
+def test_the_demo_audits_the_examples_and_writes_what_the_readme_says() -> None:
+    demo = environments()["demo"]
+    for part in ("-c examples/pytest.ini", "--biasaudit-observe", "--biasaudit-html=report.html"):
+        assert part in demo
+    for written in re.findall(r"--biasaudit-(?:html|json)=(\S+)", demo):
+        assert f"`{written}`" in README
+        assert f"/{written}" in (ROOT / ".gitignore").read_text(encoding="utf-8").splitlines()
+
+
+def test_every_dependency_is_pinned() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    names = [re.split(r"[<>=! ]", requirement)[0] for requirement in project["dependencies"]]
+    assert set(names) <= set(pins())
+    assert pins()["torch"] == "2.13.0"
+
+
+def test_no_constraint_stands_twice() -> None:
+    lines = (ROOT / "constraints.txt").read_text(encoding="utf-8").splitlines()
+    names = [line.split("==")[0] for line in lines if line and not line.startswith("#")]
+    assert len(names) == len(set(names))
+
+
+def test_pre_commit_uses_the_pinned_tools() -> None:
+    named = re.findall(r"\[(\w+)==([\w.]+)\]", (ROOT / ".pre-commit-config.yaml").read_text(encoding="utf-8"))
+    assert named
+    assert {name: pins()[name] for name, _ in named} == dict(named)
+
+
+@pytest.mark.parametrize("path", EXAMPLES, ids=lambda path: path.parent.name)
+def test_an_example_declares_a_context_with_enough_templates_and_people(path: Path) -> None:
+    from pytest_biasaudit.prompts.counterfactual import build_prompts
+
+    context = read_context(path)
+    for audit in context.audits:
+        prompts = build_prompts(context, audit, seed=0)
+        assert len({prompt.template for prompt in prompts}) >= 8
+        first = audit.people.attributes[0]
+        for group in {prompt.person.group(first) for prompt in prompts}:
+            assert len({p.person_id for p in prompts if p.person.group(first) == group}) >= 16
+        assert all(limit.reason and limit.basis for limit in audit.limits)
+
+
+def test_the_examples_read_a_number_a_choice_and_a_rating() -> None:
+    kinds = {audit.outcome.kind for path in EXAMPLES for audit in read_context(path).audits}
+    assert {"number", "yes-no", "rating"} <= kinds
+
+
+def test_links_between_pages_lead_somewhere() -> None:
+    folders = ("docs", "examples")
+    written = [*ROOT.glob("*.md"), *(page for folder in folders for page in (ROOT / folder).rglob("*.md"))]
+    for page in written:
+        text = re.sub(r"^```.*?^```", "", page.read_text(encoding="utf-8"), flags=re.MULTILINE | re.DOTALL)
+        for target in re.findall(r"\]\(([^)#\s]+)", text):
+            if not re.match(r"[a-z]+:", target):
+                assert (page.parent / target).exists(), f"{page.relative_to(ROOT)} links to {target}"

@@ -98,7 +98,7 @@ def summaries_of(
     for table in cells_of(outcomes, attributes=attributes, groups=groups):
         own = [outcome for outcome in outcomes if group_of(outcome.prompt.person, attributes) == table.group]
         status = [outcome.reading.status for outcome in own]
-        values = table.values[~np.isnan(table.values)]
+        values = table.values[np.isfinite(table.values)]
         selected = table.selected[~np.isnan(table.selected)]
         summaries.append(
             GroupSummary(

@@ -94,16 +94,14 @@ def one_line(text: str, *, longest: int = 300) -> str:
     return words if len(words) <= longest else words[: longest - 1] + "…"
 
 
-def figure(value: float, *, beside: float | None = None) -> str:
-    """A number to read: three significant digits, or as many as it takes to stay on its own side of `beside`."""
-    for digits in range(3, 18):
-        text = f"{value:.{digits}g}"
-        shown = float(text)
+def figure(value: float, *, beside: float | None = None, digits: int = 3) -> str:
+    """A number to read: so many significant digits, or as many as it takes to stay on its own side of `beside`."""
+    shown = value
+    for count in range(digits, 18):
+        shown = float(f"{value:.{count}g}")
         if beside is None or ((shown < beside) == (value < beside) and (shown > beside) == (value > beside)):
             break
-    if "e" in text and 1e-4 <= abs(shown) < 1e15:
-        return f"{shown:,.0f}"
-    return text
+    return f"{shown:,}".removesuffix(".0") if 1e3 <= abs(shown) < 1e15 else f"{shown:.15g}"
 
 
 def _headline(limit: Limit, verdict: Verdict, where: Where) -> str:
@@ -191,7 +189,7 @@ def _group(group: GroupSummary, metric: Metric, where: Where) -> str:
         return f"{name} refused {group.refused} of {group.asked}"
     if shown is None or not metric.by_group:
         return f"{name} {counts}"
-    return f"{name} {figure(shown)}{'' if rates else _outcome_unit(where)} ({counts})"
+    return f"{name} {figure(shown, digits=4)}{'' if rates else _outcome_unit(where)} ({counts})"
 
 
 def _outcome_unit(where: Where) -> str:

@@ -1,0 +1,71 @@
+"""pytest-biasaudit: is the model we are about to ship biased in the way we are about to use it?
+
+Public names are resolved on first use: importing the package loads nothing heavy.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from pytest_biasaudit.assertions import (
+        BiasLimitExceeded,
+        Inconclusive,
+        InconclusiveWarning,
+        NotComparable,
+        NotMeasured,
+        assert_no_worse_than,
+        assert_within_limits,
+    )
+    from pytest_biasaudit.audit import Auditor, AuditResult, Extensions, Settings
+    from pytest_biasaudit.errors import BiasAuditError
+    from pytest_biasaudit.models.scripted import ScriptedModel
+    from pytest_biasaudit.verdict.verdict import Verdict
+
+_HOMES = {
+    "BiasLimitExceeded": "assertions",
+    "Inconclusive": "assertions",
+    "InconclusiveWarning": "assertions",
+    "NotComparable": "assertions",
+    "NotMeasured": "assertions",
+    "assert_no_worse_than": "assertions",
+    "assert_within_limits": "assertions",
+    "AuditResult": "audit",
+    "Auditor": "audit",
+    "Extensions": "audit",
+    "Settings": "audit",
+    "BiasAuditError": "errors",
+    "ScriptedModel": "models.scripted",
+    "Verdict": "verdict.verdict",
+}
+
+__all__ = [
+    "AuditResult",
+    "Auditor",
+    "BiasAuditError",
+    "BiasLimitExceeded",
+    "Extensions",
+    "Inconclusive",
+    "InconclusiveWarning",
+    "NotComparable",
+    "NotMeasured",
+    "ScriptedModel",
+    "Settings",
+    "Verdict",
+    "assert_no_worse_than",
+    "assert_within_limits",
+]
+
+
+def __getattr__(name: str) -> object:
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from importlib import import_module
+
+    value = getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted([*globals(), *__all__])

@@ -1,0 +1,1 @@
+"""Made smaller: recipes, apart from their application, and what they achieved."""

@@ -5,30 +5,43 @@ The caller hands over a module that may be changed (a fresh load or a copy); a p
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import torch
 
-from pytest_biasaudit.compression.recipe import Step
+from pytest_biasaudit.compression.recipe import METHODS, Method, Step
 from pytest_biasaudit.compression.round_to_nearest import round_to_nearest
 from pytest_biasaudit.errors import RecipeError
 
 
-def apply_recipe(module: torch.nn.Module, steps: Sequence[Step]) -> dict[str, object]:
+def apply_recipe(
+    module: torch.nn.Module, steps: Sequence[Step], *, methods: Sequence[Method] = METHODS
+) -> dict[str, object]:
     """Applies the steps in place, in order; gives what each achieved, as plain values keyed "1 quantize rtn".
+
+    methods  where a step of a hook's method finds what applies it
 
     Raises RecipeError when a step finds nothing to change: a child that equals its parent is not what was declared.
     """
     achieved: dict[str, object] = {}
     with torch.no_grad():
         for number, step in enumerate(steps, 1):
-            apply = {("quantize", "rtn"): _rtn, ("prune", "magnitude"): _magnitude}.get((step.action, step.method))
-            achieved[f"{number} {step.action} {step.method}"] = apply(module, step) if apply else _cast(module, step)
+            achieved[f"{number} {step.action} {step.method}"] = _applier(step, methods)(module, step)
     return achieved
 
 
-def linear_weights(module: torch.nn.Module, *, lm_head: bool) -> Iterator[tuple[str, torch.nn.Parameter, bool]]:
+def _applier(step: Step, methods: Sequence[Method]) -> Callable[[Any, Step], dict[str, object]]:
+    ours = {"rtn": _rtn, "magnitude": _magnitude, "bf16": _cast, "fp16": _cast}
+    for method in methods:
+        if (method.action, method.name) == (step.action, step.method):
+            found = method.apply or ours.get(method.name)
+            if found is not None:
+                return found
+    raise RecipeError(f"{step.action} = {step.method!r}: nothing here applies this method")
+
+
+def linear_weights(module: torch.nn.Module, *, lm_head: bool) -> Iterator[tuple[str, torch.Tensor, bool]]:
     """(name, weight, transposed) of every linear layer; transposed: the weight is (in, out), as GPT-2's Conv1D keeps it.
 
     The output head is left out unless asked for: where it is tied, it is the input embedding too.

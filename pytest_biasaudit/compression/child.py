@@ -11,7 +11,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from pytest_biasaudit.compression.apply import apply_recipe
-from pytest_biasaudit.compression.recipe import Step
+from pytest_biasaudit.compression.recipe import METHODS, Method, Step
 from pytest_biasaudit.models.causal import CausalModel
 from pytest_biasaudit.models.identity import tensors_sha256
 
@@ -19,21 +19,31 @@ if TYPE_CHECKING:
     import torch
 
 
-def child_of(parent: CausalModel, steps: Sequence[Step], *, name: str) -> CausalModel:
+def child_of(
+    parent: CausalModel, steps: Sequence[Step], *, name: str, methods: Sequence[Method] = METHODS
+) -> CausalModel:
     """A child made from a copy of the parent's module; the parent is not touched."""
     module = copy.deepcopy(parent.module)
-    return _made(module, parent, steps, name=name, kept_parent=parent)
+    return _made(module, parent, steps, methods, name=name, kept_parent=parent)
 
 
-def child_from(fresh: CausalModel, steps: Sequence[Step], *, name: str) -> CausalModel:
+def child_from(
+    fresh: CausalModel, steps: Sequence[Step], *, name: str, methods: Sequence[Method] = METHODS
+) -> CausalModel:
     """A child made in the module of a freshly loaded parent, which is used up: no second copy is held."""
-    return _made(fresh.module, fresh, steps, name=name, kept_parent=None)
+    return _made(fresh.module, fresh, steps, methods, name=name, kept_parent=None)
 
 
 def _made(
-    module: torch.nn.Module, origin: CausalModel, steps: Sequence[Step], *, name: str, kept_parent: CausalModel | None
+    module: torch.nn.Module,
+    origin: CausalModel,
+    steps: Sequence[Step],
+    methods: Sequence[Method],
+    *,
+    name: str,
+    kept_parent: CausalModel | None,
 ) -> CausalModel:
-    achieved = apply_recipe(module, steps)
+    achieved = apply_recipe(module, steps, methods=methods)
     first = next(module.parameters(), None)
     identity = replace(
         origin.identity,

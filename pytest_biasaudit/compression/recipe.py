@@ -10,9 +10,9 @@ import difflib
 import hashlib
 import json
 import math
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Literal, get_args
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal, get_args
 
 from pytest_biasaudit.errors import RecipeError
 
@@ -51,6 +51,8 @@ class Method:
     name: str
     does: str
     settings: Mapping[str, SettingRule]
+    apply: Callable[[Any, Step], dict[str, object]] | None = field(default=None, compare=False)
+    """For methods that a hook adds: apply(module, step) changes the torch module in place and gives what it achieved."""
 
 
 METHODS: tuple[Method, ...] = (
@@ -61,7 +63,11 @@ METHODS: tuple[Method, ...] = (
         settings={
             "bits": SettingRule(kind="integer", default=8, valid="4 or 8", choices=(4, 8)),
             "group_size": SettingRule(
-                kind="integer", default=None, valid="a positive integer, or absent for one scale a row", low=1, optional=True
+                kind="integer",
+                default=None,
+                valid="a positive integer, or absent for one scale a row",
+                low=1,
+                optional=True,
             ),
             "lm_head": SettingRule(kind="boolean", default=False, valid="true or false"),
         },
@@ -74,7 +80,11 @@ METHODS: tuple[Method, ...] = (
         does="sets the smallest weights of each linear layer to zero",
         settings={
             "sparsity": SettingRule(
-                kind="number", default=0.5, valid="a share of the weights, at least 0 and below 1", low=0.0, high=0.999999
+                kind="number",
+                default=0.5,
+                valid="a share of the weights, at least 0 and below 1",
+                low=0.0,
+                high=0.999999,
             ),
             "lm_head": SettingRule(kind="boolean", default=False, valid="true or false"),
         },
@@ -113,9 +123,7 @@ def read_step(raw: Mapping[str, object], methods: Sequence[Method] = METHODS) ->
     """
     actions = [key for key in raw if key in get_args(Action)]
     if len(actions) != 1:
-        raise RecipeError(
-            f"a recipe step names exactly one of {', '.join(get_args(Action))}; got {_shown(dict(raw))}"
-        )
+        raise RecipeError(f"a recipe step names exactly one of {', '.join(get_args(Action))}; got {_shown(dict(raw))}")
     action = actions[0]
     name = raw[action]
     known = {method.name: method for method in methods if method.action == action}
@@ -129,11 +137,11 @@ def read_step(raw: Mapping[str, object], methods: Sequence[Method] = METHODS) ->
     for key, value in given.items():
         if key not in method.settings:
             valid = ", ".join(method.settings) or "no settings"
-            raise RecipeError(f"{action} = {name!r}: unknown setting {key!r}; valid: {valid}" + _nearest(key, method.settings))
-        if not method.settings[key].accepts(value):
             raise RecipeError(
-                f"{action} = {name!r}: {key} = {_shown(value)}; valid: {method.settings[key].valid}"
+                f"{action} = {name!r}: unknown setting {key!r}; valid: {valid}" + _nearest(key, method.settings)
             )
+        if not method.settings[key].accepts(value):
+            raise RecipeError(f"{action} = {name!r}: {key} = {_shown(value)}; valid: {method.settings[key].valid}")
     settings = {key: given.get(key, rule.default) for key, rule in method.settings.items()}
     return Step(
         action=method.action,

@@ -1,0 +1,1 @@
+"""How big: metrics, and estimates of them."""

@@ -1,0 +1,1 @@
+"""Who answers: models, where they come from, and what may be asked of them."""

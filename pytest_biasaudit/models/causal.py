@@ -13,6 +13,7 @@ import torch
 
 from pytest_biasaudit.errors import ModelError
 from pytest_biasaudit.models.generation import write
+from pytest_biasaudit.models.identity import tensors_sha256
 from pytest_biasaudit.models.likelihood_reading import continuation_logprobs
 from pytest_biasaudit.models.protocol import Generation, ModelIdentity, OptionScores, Question
 from pytest_biasaudit.models.tree_pass import TreePass
@@ -35,14 +36,17 @@ class CausalModel:
         self.tokenizer = tokenizer
         self.parent = parent
         self._identity = identity
+        self._tensors = tensors_sha256(module)
         self._pass: TreePass | None = None
 
     @property
     def identity(self) -> ModelIdentity:
+        """Which artefact this is."""
         return self._identity
 
     @property
     def prompt_format(self) -> Literal["chat", "raw"]:
+        """Through the tokenizer's chat template where it has one."""
         return "chat" if getattr(self.tokenizer, "chat_template", None) else "raw"
 
     @property
@@ -52,6 +56,14 @@ class CausalModel:
             with self._borrowed():
                 self._pass = TreePass(self.module)
         return self._pass
+
+    def refuse_if_changed(self) -> None:
+        """Raises ModelError when the weights are no longer those the identity was made for (trained or edited since)."""
+        if tensors_sha256(self.module) != self._tensors:
+            raise ModelError(
+                f"{self.identity.name}: its weights have changed since it was loaded, so its digest no longer names it; "
+                "give the changed module as a live model, (module, tokenizer), or make a child with a recipe"
+            )
 
     def render(self, question: Question) -> str:
         """The exact text put to the model.
@@ -90,7 +102,7 @@ class CausalModel:
             sequences.extend(whole)
             starts.extend([max(start, 1)] * len(options))
         width = len(options)
-        missing = {index: width for index in range(len(questions))}
+        missing = dict.fromkeys(range(len(questions)), width)
         sums = [0.0] * len(sequences)
         with self._borrowed():
             for index, value in continuation_logprobs(self.tree_pass, sequences, starts, batch_size=batch_size):
@@ -111,6 +123,7 @@ class CausalModel:
         seeds: Sequence[int],
         batch_size: int,
     ) -> Iterator[tuple[int, Generation]]:
+        """What the model writes after each prompt; see `LanguageModel.generate`."""
         sequences = [tuple(self._tokens(self.render(question))) for question in questions]
         with self._borrowed():
             for index, answer in write(
@@ -126,7 +139,7 @@ class CausalModel:
                 yield index, Generation(text=text, finish=answer.finish, broken=answer.broken)
 
     def log_likelihoods(self, texts: Sequence[tuple[str, str]], *, batch_size: int) -> Iterator[tuple[int, float]]:
-        """log P(continuation | context) of each (context, continuation) in nats, in raw text, as it is computed.
+        """Log P(continuation | context) of each (context, continuation) in nats, in raw text, as it is computed.
 
         An empty context stands for the beginning of a text: the tokenizer's BOS token, else its EOS token.
         """
@@ -140,7 +153,9 @@ class CausalModel:
                 raise ValueError(f"an empty continuation has no likelihood (context {context[:40]!r})")
             lead = [] if context else [first]
             if lead == [None]:
-                raise ModelError(f"{self.identity.name}: the tokenizer has neither a BOS nor an EOS token to begin a text with")
+                raise ModelError(
+                    f"{self.identity.name}: the tokenizer has neither a BOS nor an EOS token to begin a text with"
+                )
             start = len(lead) + _shared([tuple(left), tuple(tokens)]) if context else 1
             sequences.append((*lead, *tokens))
             starts.append(max(1, min(start, len(tokens) + len(lead) - 1)))
@@ -181,13 +196,17 @@ class CausalModel:
                 module.training = True
 
 
+OPENING = "\n\t([{\"'$€£#>\N{LEFT DOUBLE QUOTATION MARK}\N{LEFT SINGLE QUOTATION MARK}"
+"""What an answer follows without a space."""
+
+
 def joined(text: str, option: str) -> str:
     """A prompt with an option after it: a space between them where a writer would put one.
 
     None after a line break, an opening bracket or quote, or a currency sign; trailing spaces of a prefill count as one.
     """
     bare = text.rstrip(" ")
-    if not bare or bare[-1] in "\n\t([{\"'“‘$€£#>":
+    if not bare or bare[-1] in OPENING:
         return bare + option
     return f"{bare} {option}"
 

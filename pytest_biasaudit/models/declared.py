@@ -6,11 +6,11 @@ May import the strict reader of `context` and the recipes of `compression`; neit
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from pytest_biasaudit.compression.recipe import Step, read_step
+from pytest_biasaudit.compression.recipe import METHODS, Method, Step, read_step
 from pytest_biasaudit.context.shapes import SLUG, Misfit, OneOf, Shape, Slug, Text
 from pytest_biasaudit.context.spelling import did_you_mean, listed, shown
 from pytest_biasaudit.context.strict import Faults, Key, RawTable, Row, read_row
@@ -95,8 +95,10 @@ MODEL_KEYS = (SOURCE, REVISION, DTYPE, PARENT, RECIPE)
 MODELS = Key("models", AnyTable("[models.NAME]"), "The declared models, a table for each.")
 
 
-def read_models(root: Path) -> dict[str, ModelSpec]:
+def read_models(root: Path, *, methods: Sequence[Method] = METHODS) -> dict[str, ModelSpec]:
     """The models declared in `root/pyproject.toml` or `root/biasaudit.toml`, by name, in the file's order.
+
+    methods  the recipe methods a step may name
 
     Empty when neither file declares any. Raises ModelTableError with every fault of the file, and when both declare
     models: the one not read would be a model that is not audited.
@@ -108,9 +110,9 @@ def read_models(root: Path) -> dict[str, ModelSpec]:
         raise ModelTableError(str(root), [fault])
     models: dict[str, ModelSpec] = {}
     if prefixed is not None:
-        models |= _read_table(prefixed, root / "pyproject.toml", prefix="tool.biasaudit")
+        models |= _read_table(prefixed, root / "pyproject.toml", prefix="tool.biasaudit", methods=methods)
     if plain is not None:
-        models |= _read_table(plain, root / "biasaudit.toml", prefix="")
+        models |= _read_table(plain, root / "biasaudit.toml", prefix="", methods=methods)
     return models
 
 
@@ -131,7 +133,7 @@ def _own_table(path: Path) -> RawTable | None:
     return read_toml(path, raising=ModelTableError).table if path.exists() else None
 
 
-def _read_table(raw: RawTable, path: Path, *, prefix: str) -> dict[str, ModelSpec]:
+def _read_table(raw: RawTable, path: Path, *, prefix: str, methods: Sequence[Method]) -> dict[str, ModelSpec]:
     """The models of one file. Raises ModelTableError."""
     faults = Faults()
     top = read_row(raw, (MODELS,), where=f"[{prefix}]" if prefix else "top level", faults=faults)
@@ -148,7 +150,7 @@ def _read_table(raw: RawTable, path: Path, *, prefix: str) -> dict[str, ModelSpe
             faults.add(header, f"{shown(table)}: must be a table {header}")
             continue
         row = read_row(table, MODEL_KEYS, where=header, faults=faults)
-        models[name] = _read_model(name, row, path, raws, faults)
+        models[name] = _read_model(name, row, path, raws, faults, methods)
     for chain in _cycles(models):
         faults.add(
             f"[{prefix}.models]" if prefix else "[models]", f"parent: {' -> '.join(map(repr, chain))} is a circle"
@@ -158,7 +160,9 @@ def _read_table(raw: RawTable, path: Path, *, prefix: str) -> dict[str, ModelSpe
     return _with_parents_dtype(models, faults, path)
 
 
-def _read_model(name: str, row: Row, path: Path, declared: RawTable, faults: Faults) -> ModelSpec:
+def _read_model(
+    name: str, row: Row, path: Path, declared: RawTable, faults: Faults, methods: Sequence[Method]
+) -> ModelSpec:
     """The model as far as it can be read; the faults kept tell whether that is what the file said."""
     if row.declares(SOURCE) and row.declares(PARENT):
         faults.add(row.where, "source and parent are both given; a model is loaded from one or made from the other")
@@ -176,7 +180,7 @@ def _read_model(name: str, row: Row, path: Path, declared: RawTable, faults: Fau
     steps = []
     for number, step in enumerate(recipe or (), start=1):
         try:
-            steps.append(read_step(step))
+            steps.append(read_step(step, methods))
         except (RecipeError, ValueError) as error:  # ValueError: a number too long to be written in a message
             faults.add(row.where, f"recipe step {number}: {error}")
     return ModelSpec(

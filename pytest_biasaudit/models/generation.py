@@ -101,9 +101,7 @@ class _Pen:
         return min(int(torch.searchsorted(cumulative, point, right=True)), len(cumulative) - 1)
 
 
-def _continue(
-    tree_pass: TreePass, state: State, logits: torch.Tensor, jobs: Sequence[int], pen: _Pen
-) -> list[Written]:
+def _continue(tree_pass: TreePass, state: State, logits: torch.Tensor, jobs: Sequence[int], pen: _Pen) -> list[Written]:
     """Writes on from cached keys and values; rows that have ended leave the batch."""
     written = [Written() for _ in jobs]
     live = list(range(len(jobs)))  # the answer in each row of the batch

@@ -48,7 +48,7 @@ def tensors_sha256(module: torch.nn.Module) -> str:
             continue
         seen.add(key)
         digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}\n".encode())
-        digest.update(tensor.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy())
+        digest.update(tensor.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy().data)
     return digest.hexdigest()
 
 
@@ -57,7 +57,9 @@ def tokenizer_sha256(tokenizer: Any) -> str:
     backend = getattr(tokenizer, "backend_tokenizer", None)
     if backend is not None:
         # Padding and truncation are settings of a call, not of the tokenizer: whoever used it last may have left them.
-        state = {key: value for key, value in json.loads(backend.to_str()).items() if key not in ("padding", "truncation")}
+        state = {
+            key: value for key, value in json.loads(backend.to_str()).items() if key not in ("padding", "truncation")
+        }
     else:
         state = tokenizer.get_vocab()
     special = {key: str(value) for key, value in tokenizer.special_tokens_map.items()}

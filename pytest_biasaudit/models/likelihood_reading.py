@@ -26,7 +26,9 @@ def continuation_logprobs(
     """
     for sequence, start in zip(sequences, starts, strict=True):
         if not 1 <= start < len(sequence):
-            raise ValueError(f"a scored token needs one before it: start {start} in a sequence of {len(sequence)} tokens")
+            raise ValueError(
+                f"a scored token needs one before it: start {start} in a sequence of {len(sequence)} tokens"
+            )
     # The last token is only predicted, never read: without it, options of one token share one leaf.
     heads = [sequence[:-1] for sequence in sequences]
     roots = prefix_tree(heads, worth=WORTH_SPLITTING if tree_pass.shares else 1 << 62)

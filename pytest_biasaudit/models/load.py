@@ -65,7 +65,9 @@ def wrap_live(name: str, module: torch.nn.Module, tokenizer: Any) -> CausalModel
     """A live module with its tokenizer, as it stands: its digest is that of its tensors now."""
     if not hasattr(tokenizer, "decode") or not callable(tokenizer):
         raise ModelError(f"a live model needs its transformers tokenizer beside it; got {type(tokenizer).__name__}")
-    return _model(name, f"live:{type(module).__name__}", module, tokenizer, weights=tensors_sha256(module), revision=None)
+    return _model(
+        name, f"live:{type(module).__name__}", module, tokenizer, weights=tensors_sha256(module), revision=None
+    )
 
 
 def _model(
@@ -137,7 +139,7 @@ def _convert(path: Path, folder: Path, source: str) -> Path:
     from transformers import AutoModelForCausalLM, AutoTokenizer, GgufConfig
 
     try:
-        module, info = AutoModelForCausalLM.from_pretrained(
+        loaded: Any = AutoModelForCausalLM.from_pretrained(
             str(path.parent),
             gguf_file=path.name,
             quantization_config=GgufConfig(dequantize=True),
@@ -149,6 +151,7 @@ def _convert(path: Path, folder: Path, source: str) -> Path:
         tokenizer = AutoTokenizer.from_pretrained(str(path.parent), gguf_file=path.name, local_files_only=True)
     except Exception as error:  # the reader of a foreign format: anything may come out of a broken file
         raise ModelError(f"source {source!r}: {path.name} cannot be read as GGUF: {_first_line(error)}") from error
+    module, info = loaded
     _refuse_gaps(info, source)
     folder.mkdir(parents=True)
     module.save_pretrained(folder, safe_serialization=True)
@@ -166,20 +169,25 @@ def _from_pretrained(
 
     common: dict[str, Any] = {"trust_remote_code": False, "local_files_only": offline, "revision": revision or "main"}
     try:
-        module, info = AutoModelForCausalLM.from_pretrained(
+        loaded: Any = AutoModelForCausalLM.from_pretrained(
             place, dtype=getattr(torch, dtype), use_safetensors=True, output_loading_info=True, **common
         )
         tokenizer = AutoTokenizer.from_pretrained(place, **common)
     except Exception as error:  # hub, file system, safetensors and config errors alike: the model cannot be had
         hint = " (offline: only what is in the local hub cache can be used)" if offline and place == source else ""
         raise ModelError(f"source {source!r} cannot be loaded{hint}: {_first_line(error)}") from error
+    module, info = loaded
     _refuse_gaps(info, source)
     return module.to(_device()), tokenizer
 
 
 def _refuse_gaps(info: dict[str, Any], source: str) -> None:
     """Raises when the file did not fill every weight: what is missing would be random numbers."""
-    for key, words in (("missing_keys", "missing"), ("mismatched_keys", "of another shape"), ("error_msgs", "unreadable")):
+    for key, words in (
+        ("missing_keys", "missing"),
+        ("mismatched_keys", "of another shape"),
+        ("error_msgs", "unreadable"),
+    ):
         found = sorted(str(item) for item in info.get(key) or ())
         if found:
             shown = ", ".join(found[:5]) + (f" and {len(found) - 5} more" if len(found) > 5 else "")
@@ -207,3 +215,10 @@ def _device() -> str:
 def _first_line(error: Exception) -> str:
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
     return f"{type(error).__name__}: {lines[0] if lines else 'no message'}"
+
+
+def use_threads(count: int) -> None:
+    """Bounds torch's threads: several test processes on one machine would otherwise each take all cores."""
+    import torch
+
+    torch.set_num_threads(max(1, count))

@@ -87,7 +87,9 @@ class LanguageModel(Protocol):
     """A model that can be asked. Results stream as they are computed, in any order, each with its question's index."""
 
     @property
-    def identity(self) -> ModelIdentity: ...
+    def identity(self) -> ModelIdentity:
+        """Which artefact answers."""
+        ...
 
     @property
     def prompt_format(self) -> Literal["chat", "raw"]:
@@ -100,7 +102,9 @@ class LanguageModel(Protocol):
 
     def score_options(
         self, questions: Sequence[Question], options: Sequence[str], *, batch_size: int
-    ) -> Iterator[tuple[int, OptionScores]]: ...
+    ) -> Iterator[tuple[int, OptionScores]]:
+        """How likely each option is as the answer to each question."""
+        ...
 
     def generate(
         self,

@@ -84,7 +84,9 @@ class TreePass:
         for begin in range(0, len(order), batch_size):
             chosen = order[begin : begin + batch_size]
             rows = [segments[index] for index in chosen]
-            before = state.take([parents[index] for index in chosen]) if state is not None and parents is not None else None
+            before = (
+                state.take([parents[index] for index in chosen]) if state is not None and parents is not None else None
+            )
             wanted = self.shares and (keep or any(row.children for row in rows))
             batch = self._forward(rows, before, wanted)
             yield batch
@@ -184,9 +186,10 @@ class TreePass:
         return torch.stack(found)
 
     def _vocabulary(self) -> int:
-        embedding = self.module.get_input_embeddings() if hasattr(self.module, "get_input_embeddings") else None
-        size = getattr(embedding, "num_embeddings", None) or getattr(getattr(self.module, "config", None), "vocab_size", None)
-        return int(size) if size else 2
+        finder: Any = getattr(self.module, "get_input_embeddings", None)
+        config = getattr(self.module, "config", None)
+        size = getattr(finder() if callable(finder) else None, "num_embeddings", None)
+        return int(size or getattr(config, "vocab_size", None) or 2)
 
 
 def _body_of(module: torch.nn.Module) -> Any:
@@ -205,7 +208,7 @@ def _cache(before: State | None) -> Any:
 
     cache = DynamicCache()
     for keys, values in before.layers if before is not None else ():
-        layer = DynamicLayer()
+        layer = DynamicLayer()  # type: ignore[no-untyped-call]  # transformers leaves it untyped
         layer.lazy_initialization(keys, values)
         layer.keys, layer.values = keys, values
         cache.layers.append(layer)

@@ -22,18 +22,32 @@ class Option(NamedTuple):
         return f"--biasaudit-{self.name}"
 
     @property
+    def dest(self) -> str:
+        return self.ini
+
+    @property
     def ini(self) -> str:
         return f"biasaudit_{self.name.replace('-', '_')}"
 
 
 OPTIONS: tuple[Option, ...] = (
-    Option("model", "declared model to audit; repeatable; default: every declared model", metavar="NAME", repeatable=True),
-    Option("source", "audit an undeclared model, named 'cli': hub id, folder, .gguf file or package:PACKAGE/FILE", metavar="REF"),
+    Option(
+        "model", "declared model to audit; repeatable; default: every declared model", metavar="NAME", repeatable=True
+    ),
+    Option(
+        "source",
+        "audit an undeclared model, named 'cli': hub id, folder, .gguf file or package:PACKAGE/FILE",
+        metavar="REF",
+    ),
     Option("html", "write the report to FILE", metavar="FILE"),
     Option("json", "write the evidence to FILE", metavar="FILE"),
     Option("seed", "seed of every random draw", default="0", metavar="N"),
     Option("batch-size", "prompts put to a model at once", default="32", metavar="N"),
-    Option("cache", "folder of the answer journal and of converted models; default: $BIASAUDIT_CACHE, else .biasaudit", metavar="DIR"),
+    Option(
+        "cache",
+        "folder of the answer journal and of converted models; default: $BIASAUDIT_CACHE, else .biasaudit",
+        metavar="DIR",
+    ),
     Option("no-cache", "keep nothing between runs", switch=True),
     Option(
         "inconclusive",

@@ -1,0 +1,412 @@
+"""The line from context to record, walked once for one audit and one model. The only file that sees all stages.
+
+Imports nothing heavy itself: torch starts with the first model, numpy with the first estimate.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from pytest_biasaudit.compression.recipe import METHODS, Method, Step
+from pytest_biasaudit.context.declaration import Audit, Context, Limit
+from pytest_biasaudit.context.read import read_context
+from pytest_biasaudit.errors import BiasAuditError, ModelError
+from pytest_biasaudit.metrics.metric import Estimate, Metric
+from pytest_biasaudit.metrics.registry import METRICS
+from pytest_biasaudit.models.declared import ModelSpec
+from pytest_biasaudit.models.protocol import LanguageModel
+from pytest_biasaudit.prompts.prompt import Person
+from pytest_biasaudit.records.record import AuditRecord
+from pytest_biasaudit.verdict.verdict import Judgement
+
+if TYPE_CHECKING:
+    from pytest_biasaudit.models.causal import CausalModel
+    from pytest_biasaudit.outcomes.collect import Collected
+    from pytest_biasaudit.outcomes.journal import Journal
+
+Watch = Callable[[str, int], AbstractContextManager[Callable[[int], None]]]
+"""Shows how far the asking has come: watch(what, answers in all) gives a function to call with answers as they come."""
+Backend = Callable[[ModelSpec], LanguageModel]
+"""Loads a model whose source begins with the backend's own "scheme:"."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settings:
+    """How a run asks; every field is in the evidence or changes nothing that is."""
+
+    root: Path = field(default_factory=Path.cwd)
+    """Folder of the model table; relative sources start here."""
+    seed: int = 0
+    batch_size: int = 32
+    cache: Path | None = None
+    """Folder of the journal and of converted models; None to keep nothing."""
+    offline: bool = False
+    threads: int | None = None
+    """Threads for torch; None leaves its own choice."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Extensions:
+    """The built-in metrics, people lists, text scorers, model backends and recipe methods, with what hooks add."""
+
+    metrics: Mapping[str, Metric] = field(default_factory=lambda: METRICS)
+    people: Mapping[str, Sequence[Person]] = field(default_factory=dict)
+    scorers: Mapping[str, Callable[[str], float]] = field(default_factory=dict)
+    backends: Mapping[str, Backend] = field(default_factory=dict)
+    methods: Sequence[Method] = METHODS
+
+
+@dataclass(frozen=True, kw_only=True)
+class AuditResult:
+    """One audit of one model, for a test to assert on."""
+
+    record: AuditRecord
+    metrics: Mapping[str, Metric]
+
+    @property
+    def judgements(self) -> tuple[Judgement, ...]:
+        """One a limit that applies to the model."""
+        return self.record.judgements
+
+    def judgement(self, limit_id: str) -> Judgement:
+        """The judgement of one limit; KeyError names the limits there are."""
+        for judgement in self.judgements:
+            if judgement.limit.id == limit_id:
+                return judgement
+        raise KeyError(f"no limit {limit_id!r}; there are {', '.join(j.limit.id for j in self.judgements) or 'none'}")
+
+    def estimate(
+        self, metric: str, attribute: str | None = None, group: str | None = None, *, level: float = 0.95
+    ) -> Estimate:
+        """A metric's estimate: of `group` against the reference, or the worst of all groups where none is named.
+
+        attribute  "race", or "race*gender" for intersections; default: what the audit's people are told apart by
+
+        Works for any registered metric, with a limit on it or not. KeyError where there is no such metric or group.
+        """
+        from pytest_biasaudit.assertions import worst
+        from pytest_biasaudit.metrics.measure import Wanted, estimates_for
+
+        audit = self.record.audit
+        if metric not in self.metrics:
+            raise KeyError(f"no metric {metric!r}; there are {', '.join(sorted(self.metrics))}")
+        by_group = self.metrics[metric].by_group
+        attributes = () if not by_group else tuple(attribute.split("*")) if attribute else audit.people.attributes
+        unknown = [name for name in attributes if name not in audit.people.attributes]
+        if unknown:
+            raise KeyError(
+                f"audit {audit.id!r} tells people apart by {', '.join(audit.people.attributes)}, not {unknown[0]!r}"
+            )
+        wanted = Wanted(metric=metric, attributes=attributes, level=level)
+        found = estimates_for(wanted, self.record.outcomes, audit, self.metrics[metric], seed=self.record.seed)
+        if group is None:
+            return worst(found, self.metrics[metric])
+        for estimate in found:
+            if estimate.groups and estimate.groups[-1] == group:
+                return estimate
+        raise KeyError(
+            f"no group {group!r} beside the reference; there are {', '.join(e.groups[-1] for e in found if e.groups)}"
+        )
+
+
+class Auditor:
+    """Runs audits: loads declared models, asks, measures, judges, and remembers what it has asked.
+
+    settings    how to ask
+    specs       the declared models
+    extensions  what hooks add
+    watch       shows progress; None shows nothing
+
+    One declared model is held in memory at a time, beside those that the caller holds. Close it, or use it in `with`.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        specs: Mapping[str, ModelSpec] | None = None,
+        *,
+        extensions: Extensions | None = None,
+        watch: Watch | None = None,
+    ) -> None:
+        self.settings = settings
+        self.specs = dict(specs or {})
+        self.extensions = extensions or Extensions()
+        self.messages: list[str] = []
+        """What a user should know and no verdict says, such as a damaged journal."""
+        self._watch = watch or _unwatched
+        self._journal: Journal | None = None
+        self._held: tuple[str, LanguageModel] | None = None
+        self._digests: dict[str, str] = {}
+        self._collected: dict[tuple[str, ...], Collected] = {}
+        self._results: dict[tuple[str, ...], AuditResult] = {}
+        self._known: list[LanguageModel] = []
+
+    def __enter__(self) -> Auditor:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Closes the journal and lets go of the model held."""
+        if self._journal is not None:
+            self._journal.close()
+            self._journal = None
+        self._held = None
+        self._known.clear()
+
+    # -- models -----------------------------------------------------------------------------------------------------
+
+    def load(self, name: str) -> LanguageModel:
+        """A declared model, loaded. Raises ModelError naming the declared ones."""
+        if self._held is not None and self._held[0] == name:
+            return self._held[1]
+        if name not in self.specs:
+            raise ModelError(f"no model {name!r} is declared; there are {', '.join(self.specs) or 'none'}")
+        self._held = None  # let go before the next is loaded: one in memory
+        model = self._load(self.specs[name])
+        self._held = (name, model)
+        self._digests[name] = model.identity.digest
+        return model
+
+    def _load(self, spec: ModelSpec) -> LanguageModel:
+        """The model of a spec, from files; a child is made in its freshly loaded parent."""
+        if spec.parent is not None:
+            from pytest_biasaudit.compression.child import child_from
+
+            fresh = _causal(self._load(self.specs[spec.parent]), spec.name)
+            return child_from(fresh, spec.recipe, name=spec.name, methods=self.extensions.methods)
+        assert spec.source is not None
+        scheme = spec.source.partition(":")[0]
+        if scheme in self.extensions.backends:
+            return self.extensions.backends[scheme](spec)
+        from pytest_biasaudit.models.load import load_source, use_threads
+
+        if self.settings.threads is not None:
+            use_threads(self.settings.threads)
+        return load_source(
+            spec.name,
+            spec.source,
+            beside=self.settings.root,
+            cache=self.settings.cache,
+            revision=spec.revision,
+            dtype=spec.dtype,
+            offline=self.settings.offline,
+        )
+
+    def model(self, given: object) -> LanguageModel:
+        """A model from whatever a test has: a declared name, a loaded model, or (module, tokenizer)."""
+        if isinstance(given, str):
+            return self.load(given)
+        if isinstance(given, LanguageModel):
+            return given
+        if isinstance(given, tuple) and len(given) == 2:
+            from pytest_biasaudit.models.load import wrap_live
+
+            module, tokenizer = given
+            live = wrap_live(self._live_name(), module, tokenizer)
+            for known in self._known:  # unchanged since it was last given: the same model by the same name
+                if getattr(known, "module", None) is module and known.identity.digest == live.identity.digest:
+                    return known
+            self._known.append(live)
+            return live
+        raise TypeError(
+            "a model is a declared name, a loaded model, or a tuple (torch module, tokenizer); "
+            f"got {type(given).__name__}" + ("; give its tokenizer beside it" if hasattr(given, "forward") else "")
+        )
+
+    def _live_name(self) -> str:
+        count = sum(1 for model in self._known if model.identity.name.startswith("live"))
+        return "live" if not count else f"live-{count + 1}"
+
+    def derive(self, parent: object, steps: Sequence[Step], *, name: str | None = None) -> CausalModel:
+        """A child of a model by recipe steps, made from a copy: the parent is given back as it was."""
+        from pytest_biasaudit.compression.child import child_of
+
+        origin = _causal(self.model(parent), "a child")
+        title = name or "+".join([origin.identity.name, *(str(step.method) for step in steps)])
+        return child_of(origin, steps, name=title, methods=self.extensions.methods)
+
+    # -- audits -----------------------------------------------------------------------------------------------------
+
+    def read(self, path: Path) -> Context:
+        """A context file, with what hooks add allowed in it."""
+        extensions = self.extensions
+        return read_context(
+            path, metrics=extensions.metrics, people_lists=extensions.people, scorers=tuple(extensions.scorers)
+        )
+
+    def applies(self, limit: Limit, model: str, parent: str | None) -> bool:
+        """Whether a limit can be asked of a model: a change is not asked of a model against itself or against no parent.
+
+        A limit against "parent" that no selected model could answer does apply, and ends as not measured.
+        """
+        if limit.versus is None or limit.max_increase is None:
+            return True
+        if limit.versus == "parent":
+            return parent is not None or not any(spec.parent for spec in self.specs.values())
+        return limit.versus != model
+
+    def run(self, context: Context | Path | str, *, audit: str | None = None, model: object) -> AuditResult:
+        """Audits one model in one declared audit; answers already given are not asked again.
+
+        context  a context, or the path of a `*.bias.toml` file
+        audit    the audit's id; may be left out where the context has one
+        model    a declared name, a loaded model, or (module, tokenizer)
+
+        Raises ContextError, ModelError and their kin. A model that answers nothing raises nothing: its verdicts are
+        `not_measured`.
+        """
+        declared = context if isinstance(context, Context) else self.read(Path(context))
+        chosen = _chosen(declared, audit)
+        asked = self.model(model)
+        refuse_if_changed = getattr(asked, "refuse_if_changed", None)
+        if refuse_if_changed is not None:  # answers are kept under the digest: it must still be the model's
+            refuse_if_changed()
+        key = self._key(declared, chosen, asked)
+        if key not in self._results:
+            self._results[key] = self._run(declared, chosen, asked)
+        return self._results[key]
+
+    def _run(self, context: Context, audit: Audit, model: LanguageModel) -> AuditResult:
+        from pytest_biasaudit.verdict.finding import Where
+        from pytest_biasaudit.verdict.judge import judge_limits, lower_ps
+
+        started = time.monotonic()
+        identity, metrics, seed = model.identity, self.extensions.metrics, self.settings.seed
+        collected = self._collect(context, audit, model)
+        estimates, held = self._measured(context, audit, model, collected)
+        family: list[float] = []
+        if any(limit.rule == "lower" for limit, _ in held):
+            # Holm looks at every `lower` limit of the context: what the other audits give belongs to the family.
+            for other in context.audits:
+                if other.id != audit.id and any(limit.rule == "lower" for limit in other.limits):
+                    theirs = self._measured(context, other, model, self._collect(context, other, model))[1]
+                    family.extend(lower_ps(theirs, metrics=metrics))
+        where = Where.of(context, audit, model=identity.name, seed=seed)
+        record = AuditRecord(
+            context=context,
+            audit=audit,
+            model=identity,
+            prompt_format=model.prompt_format,
+            seed=seed,
+            batch_size=self.settings.batch_size,
+            outcomes=collected.outcomes,
+            estimates=estimates,
+            judgements=judge_limits(held, metrics=metrics, where=where, family=family),
+            seconds=time.monotonic() - started,
+            asked=collected.asked,
+            recalled=collected.recalled,
+        )
+        return AuditResult(record=record, metrics=metrics)
+
+    def _measured(
+        self, context: Context, audit: Audit, model: LanguageModel, collected: Collected
+    ) -> tuple[tuple[Estimate, ...], list[tuple[Limit, tuple[Estimate, ...]]]]:
+        """All estimates, and for each limit that applies those it is held against."""
+        from pytest_biasaudit.metrics.measure import estimates_of, measure
+
+        identity = model.identity
+        limits = tuple(limit for limit in audit.limits if self.applies(limit, identity.name, identity.parent))
+        others = {}
+        for versus in {limit.versus for limit in limits if limit.versus is not None}:
+            other = self._other(context, audit, model, versus)
+            if other is not None:
+                others[versus] = other.outcomes
+        estimates = measure(
+            replace(audit, limits=limits),
+            collected.outcomes,
+            metrics=self.extensions.metrics,
+            seed=self.settings.seed,
+            others=others,
+        )
+        return estimates, [(limit, estimates_of(limit, estimates)) for limit in limits]
+
+    def _other(self, context: Context, audit: Audit, model: LanguageModel, versus: str) -> Collected | None:
+        """The answers of the model a `versus` limit names; None where there is no such model."""
+        name = model.identity.parent if versus == "parent" else versus
+        if name is None:
+            return None
+        digest = model.identity.parent_digest if versus == "parent" else self._digests.get(name)
+        if digest is not None:
+            known = self._collected.get((*self._audit_key(context, audit), digest))
+            if known is not None:
+                return known
+        held = getattr(model, "parent", None) if versus == "parent" else None
+        if held is None:
+            if name not in self.specs:
+                return None
+            held = self.load(name)
+        return self._collect(context, audit, held)
+
+    def _collect(self, context: Context, audit: Audit, model: LanguageModel) -> Collected:
+        from pytest_biasaudit.outcomes.collect import collect
+        from pytest_biasaudit.prompts.counterfactual import build_prompts
+
+        key = self._key(context, audit, model)
+        if key not in self._collected:
+            prompts = build_prompts(context, audit, seed=self.settings.seed, extra=self.extensions.people)
+            journal = self._opened()
+            what = f"{context.id} / {audit.id}[{model.identity.name}]"
+            # One process asks an audit of a model; another that wants the same waits, and finds the answers written.
+            with journal.lock("-".join(key)), self._watch(what, len(prompts) * audit.outcome.repeats) as progress:
+                self._collected[key] = collect(
+                    prompts,
+                    audit.outcome,
+                    model,
+                    journal=journal,
+                    seed=self.settings.seed,
+                    batch_size=self.settings.batch_size,
+                    progress=progress,
+                    scorers=self.extensions.scorers,
+                )
+        return self._collected[key]
+
+    def _opened(self) -> Journal:
+        if self._journal is None:
+            from pytest_biasaudit.outcomes.journal import Journal
+
+            path = self.settings.cache / "journal.sqlite" if self.settings.cache is not None else None
+            self._journal = Journal.open(path)
+            self.messages.extend(self._journal.messages)
+        return self._journal
+
+    def _key(self, context: Context, audit: Audit, model: LanguageModel) -> tuple[str, ...]:
+        identity = model.identity
+        # A model no digest pins down is its own key; it is kept alive so that no other gets its id.
+        if not identity.cacheable and all(model is not known for known in self._known):
+            self._known.append(model)
+        return (*self._audit_key(context, audit), identity.digest if identity.cacheable else f"object-{id(model)}")
+
+    def _audit_key(self, context: Context, audit: Audit) -> tuple[str, str]:
+        return context.sha256, audit.id
+
+
+def _chosen(context: Context, audit: str | None) -> Audit:
+    if audit is not None:
+        return context.audit(audit)
+    if len(context.audits) == 1:
+        return context.audits[0]
+    raise BiasAuditError(
+        f"{context.path.name} has several audits: say which with audit=...; there are {', '.join(a.id for a in context.audits)}"
+    )
+
+
+def _causal(model: LanguageModel, wanted_by: str) -> CausalModel:
+    from pytest_biasaudit.models.causal import CausalModel
+
+    if not isinstance(model, CausalModel):
+        raise ModelError(
+            f"{wanted_by}: a recipe needs a model whose weights are at hand; {model.identity.name!r} is a {type(model).__name__}"
+        )
+    return model
+
+
+@contextmanager
+def _unwatched(_what: str, _total: int) -> Iterator[Callable[[int], None]]:
+    yield lambda _count: None

@@ -1,0 +1,147 @@
+"""Context files as test items: FILE::AUDIT[MODEL]::LIMIT. Collecting reads the file and loads no model."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from pytest_biasaudit.assertions import RAISED, InconclusiveWarning
+from pytest_biasaudit.errors import BiasAuditError
+from pytest_biasaudit.plugin.session import session_of
+from pytest_biasaudit.verdict.verdict import Judgement, Verdict
+
+if TYPE_CHECKING:
+    from pytest_biasaudit.context.declaration import Audit, Context, Limit
+
+
+class ContextFile(pytest.File):
+    """A `*.bias.toml` file."""
+
+    def collect(self) -> Iterator[AuditOfModel]:
+        session = session_of(self.config)
+        try:
+            from pytest_biasaudit.context.read import read_context
+
+            extensions = session.extensions
+            context = read_context(
+                self.path,
+                metrics=extensions.metrics,
+                people_lists=extensions.people,
+                scorers=tuple(extensions.scorers),
+            )
+            models = session.selected()
+            known = session.specs
+        except BiasAuditError as error:
+            raise self.CollectError(str(error)) from None
+        if not models:
+            raise self.CollectError(
+                f"{self.path.name}: no model to audit: declare one in [tool.biasaudit.models.NAME] of pyproject.toml (or "
+                "[models.NAME] of biasaudit.toml) in the root folder, or name one with --biasaudit-source. A folder whose "
+                "contexts are only used from Python tests: --ignore-glob='*.bias.toml'"
+            )
+        _refuse_unknown_versus(self, context, list(known))
+        for model in models:
+            for audit in context.audits:
+                yield AuditOfModel.from_parent(
+                    self, name=f"{audit.id}[{model}]", context=context, audit=audit, model=model
+                )
+
+
+def _refuse_unknown_versus(file: ContextFile, context: Context, known: list[str]) -> None:
+    faults = [
+        f"audit {audit.id!r}, limit {limit.id!r}: versus = {limit.versus!r} is no declared model; "
+        f"valid: parent, {', '.join(known)}"
+        for audit in context.audits
+        for limit in audit.limits
+        if limit.versus is not None and limit.versus != "parent" and limit.versus not in known
+    ]
+    if faults:
+        raise file.CollectError("\n".join([f"{file.path.name}:", *faults]))
+
+
+class AuditOfModel(pytest.Collector):
+    """One audit of one model; its limits share the answers."""
+
+    def __init__(self, *, context: Context, audit: Audit, model: str, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.context = context
+        self.audit = audit
+        self.model = model
+
+    def collect(self) -> Iterator[LimitItem]:
+        session = session_of(self.config)
+        parent = session.specs[self.model].parent
+        for limit in self.audit.limits:
+            if session.auditor.applies(limit, self.model, parent):
+                yield LimitItem.from_parent(self, name=limit.id, limit=limit)
+
+
+class LimitItem(pytest.Item):
+    """One limit: passes when its verdict is `within`."""
+
+    parent: AuditOfModel
+
+    def __init__(self, *, limit: Limit, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.limit = limit
+        self.add_marker("biasaudit")
+
+    @property
+    def model(self) -> str:
+        return self.parent.model
+
+    def runtest(self) -> None:
+        session = session_of(self.config)
+        result = session.auditor.run(self.parent.context, audit=self.parent.audit.id, model=self.model)
+        session.keep(result)
+        judgement = result.judgement(self.limit.id)
+        note(self, judgement)
+        enforce(judgement, observe=session.options.observe, inconclusive=session.options.inconclusive)
+
+    def repr_failure(self, excinfo: pytest.ExceptionInfo[BaseException], style: Any = None) -> Any:
+        if isinstance(excinfo.value, (*RAISED.values(), BiasAuditError)):
+            return str(excinfo.value)
+        return super().repr_failure(excinfo, style)
+
+    def reportinfo(self) -> tuple[Any, int | None, str]:
+        return self.path, None, f"{self.parent.name}::{self.name}"
+
+
+def note(item: pytest.Item, judgement: Judgement) -> None:
+    """Puts verdict and estimate on the item, where --junitxml finds them as properties."""
+    properties: list[tuple[str, object]] = [("biasaudit_verdict", judgement.verdict.value)]
+    estimate = judgement.estimate
+    if estimate is not None:
+        properties.append(("biasaudit_metric", estimate.metric))
+        if estimate.value is not None:
+            properties.append(("biasaudit_estimate", estimate.value))
+        if estimate.interval is not None:
+            properties.extend([("biasaudit_low", estimate.interval.low), ("biasaudit_high", estimate.interval.high)])
+    item.user_properties.extend(properties)
+
+
+def enforce(judgement: Judgement, *, observe: bool, inconclusive: str) -> None:
+    """Raises the finding of a verdict that is not `within`, as the options say."""
+    __tracebackhide__ = True
+    verdict = judgement.verdict
+    if observe or verdict is Verdict.WITHIN:
+        return
+    if verdict is Verdict.INCONCLUSIVE and inconclusive != "fail":
+        if inconclusive == "skip":
+            pytest.skip(judgement.message)
+        import warnings
+
+        warnings.warn(InconclusiveWarning(judgement.message), stacklevel=2)
+        return
+    raise RAISED[verdict](judgement.message)
+
+
+def by_model(items: list[pytest.Item]) -> None:
+    """Groups the limit items by model, in place: each model is then loaded once. Other items keep their places."""
+    places = [index for index, item in enumerate(items) if isinstance(item, LimitItem)]
+    ours = [item for item in items if isinstance(item, LimitItem)]
+    order = {model: rank for rank, model in enumerate(dict.fromkeys(item.model for item in ours))}
+    for index, item in zip(places, sorted(ours, key=lambda item: order[item.model]), strict=True):
+        items[index] = item

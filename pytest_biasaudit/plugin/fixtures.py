@@ -1,0 +1,94 @@
+"""The fixtures. Each imports what it needs when a test asks for it. Imported by every pytest run: keep it light."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from pytest_biasaudit.audit import AuditResult
+    from pytest_biasaudit.models.causal import CausalModel
+    from pytest_biasaudit.models.protocol import LanguageModel
+
+
+class BiasAudit:
+    """What the `biasaudit` fixture gives: runs audits in a test and keeps their evidence."""
+
+    def __init__(self, request: pytest.FixtureRequest) -> None:
+        from pytest_biasaudit.plugin.session import session_of
+
+        self._session = session_of(request.config)
+        self._folder = request.path.parent
+
+    def run(self, context: str | Path, *, audit: str | None = None, model: object) -> AuditResult:
+        """Audits one model in one declared audit.
+
+        context  a `*.bias.toml` file: beside the test file, else in the root folder
+        audit    the audit's id; may be left out where the context has one
+        model    a declared name, what a fixture gave, a ScriptedModel, or a tuple (torch module, tokenizer)
+        """
+        result = self._session.auditor.run(self._found(context), audit=audit, model=model)
+        self._session.keep(result)
+        return result
+
+    def _found(self, context: str | Path) -> Path:
+        from pathlib import Path
+
+        places = [self._folder / context, self._session.config.rootpath / context]
+        for place in places:
+            if place.is_file():
+                return place
+        return Path(places[0])
+
+
+@pytest.fixture
+def biasaudit(request: pytest.FixtureRequest) -> BiasAudit:
+    """Runs audits: `biasaudit.run(context, audit=..., model=...)` gives a result to assert on."""
+    return BiasAudit(request)
+
+
+@pytest.fixture(scope="session")
+def biasaudit_load(request: pytest.FixtureRequest) -> Callable[[str], LanguageModel]:
+    """Loads a declared model by name."""
+    from pytest_biasaudit.plugin.session import session_of
+
+    return session_of(request.config).auditor.load
+
+
+@pytest.fixture(scope="session")
+def biasaudit_model(request: pytest.FixtureRequest) -> LanguageModel:
+    """Every selected model in turn, loaded."""
+    from pytest_biasaudit.plugin.session import session_of
+
+    return session_of(request.config).auditor.load(request.param)
+
+
+@pytest.fixture(scope="session")
+def biasaudit_quantize(request: pytest.FixtureRequest) -> Callable[..., CausalModel]:
+    """Makes a quantised child: `biasaudit_quantize(model, "rtn", bits=4, group_size=32)`. The model is not touched."""
+    return _deriving(request, "quantize")
+
+
+@pytest.fixture(scope="session")
+def biasaudit_prune(request: pytest.FixtureRequest) -> Callable[..., CausalModel]:
+    """Makes a pruned child: `biasaudit_prune(model, "magnitude", sparsity=0.3)`. The model is not touched."""
+    return _deriving(request, "prune")
+
+
+def _deriving(request: pytest.FixtureRequest, action: str) -> Callable[..., CausalModel]:
+    from pytest_biasaudit.plugin.session import session_of
+
+    session = session_of(request.config)
+
+    def derive(model: object, method: str, *, name: str | None = None, **settings: Any) -> CausalModel:
+        """A child of `model` (a declared name, a loaded model, or (module, tokenizer)) by one recipe step."""
+        from pytest_biasaudit.compression.recipe import read_step
+
+        step = read_step({action: method, **settings}, session.methods)
+        return session.auditor.derive(model, [step], name=name)
+
+    return derive

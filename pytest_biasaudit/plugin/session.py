@@ -1,0 +1,317 @@
+"""One pytest session's audits: settings from the command line, the auditor, and the evidence as it comes together.
+
+Made when the first context file or fixture needs it. Under xdist every worker has one that audits, and the controller
+one that only gathers what the workers' reports carry.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal, cast
+
+import pytest
+
+from pytest_biasaudit.errors import BiasAuditError
+from pytest_biasaudit.plugin.options import OPTIONS
+
+if TYPE_CHECKING:
+    from pytest_biasaudit.audit import Auditor, AuditResult, Extensions
+    from pytest_biasaudit.compression.recipe import Method
+    from pytest_biasaudit.models.declared import ModelSpec
+
+CLI_MODEL = "cli"
+SESSION = pytest.StashKey["AuditSession"]()
+Plain = dict[str, Any]
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunOptions:
+    """The command line, read: every option checked."""
+
+    models: tuple[str, ...]
+    source: str | None
+    html: Path | None
+    json: Path | None
+    seed: int
+    batch_size: int
+    cache: Path | None
+    inconclusive: Literal["fail", "warn", "skip"]
+    observe: bool
+    offline: bool
+
+    @classmethod
+    def of(cls, config: pytest.Config) -> RunOptions:
+        """Flag before ini before default; relative files start where pytest was called, the cache at the root folder.
+
+        Raises pytest.UsageError naming the option, what came and what is valid.
+        """
+        given = {option.name: _given(config, option.name) for option in OPTIONS}
+        inconclusive = str(given["inconclusive"])
+        if inconclusive not in ("fail", "warn", "skip"):
+            raise pytest.UsageError(f"biasaudit_inconclusive = {inconclusive!r}; valid: fail, warn, skip")
+        return cls(
+            models=tuple(cast("list[str]", given["model"] or [])),
+            source=cast("str | None", given["source"] or None),
+            html=_file(config, given["html"]),
+            json=_file(config, given["json"]),
+            seed=_whole("seed", given["seed"], least=0),
+            batch_size=_whole("batch-size", given["batch-size"], least=1),
+            cache=None if given["no-cache"] else _cache_folder(config, given["cache"]),
+            inconclusive=cast("Literal['fail', 'warn', 'skip']", inconclusive),
+            observe=bool(given["observe"]),
+            offline=bool(given["offline"]),
+        )
+
+
+def _given(config: pytest.Config, name: str) -> object:
+    option = next(option for option in OPTIONS if option.name == name)
+    value = config.getoption(option.dest)
+    if value in (None, False, []):
+        value = config.getini(option.ini)
+    return option.default if value in (None, "", []) else value
+
+
+def _whole(name: str, value: object, *, least: int) -> int:
+    try:
+        number = int(str(value))
+    except ValueError:
+        number = least - 1
+    if number < least:
+        raise pytest.UsageError(f"--biasaudit-{name}={value}; valid: a whole number, at least {least}")
+    return number
+
+
+def _file(config: pytest.Config, value: object) -> Path | None:
+    return config.invocation_params.dir / str(value) if value else None
+
+
+def _cache_folder(config: pytest.Config, value: object) -> Path:
+    if value:
+        return config.rootpath / Path(str(value)).expanduser()
+    shared = os.environ.get("BIASAUDIT_CACHE")
+    return Path(shared).expanduser().absolute() if shared else config.rootpath / ".biasaudit"
+
+
+class AuditSession:
+    """What the plugin keeps for one pytest session."""
+
+    def __init__(self, config: pytest.Config) -> None:
+        self.config = config
+        self.options = RunOptions.of(config)
+        self.payloads: list[Plain] = []
+        """Evidence of audits as it came in on reports."""
+        self.problems: list[str] = []
+        """Why the evidence or the report was not written."""
+        self._pending: list[Plain] = []
+        self._sent: set[tuple[str, ...]] = set()
+        self._auditor: Auditor | None = None
+        self._extensions: Extensions | None = None
+        self._specs: dict[str, ModelSpec] | None = None
+
+    # -- what is declared -------------------------------------------------------------------------------------------
+
+    @property
+    def specs(self) -> dict[str, ModelSpec]:
+        """Declared models, and the one from --biasaudit-source."""
+        if self._specs is None:
+            from pytest_biasaudit.models.declared import ModelSpec, read_models
+
+            self._specs = read_models(self.config.rootpath, methods=self.methods)
+            if self.options.source is not None:
+                self._specs[CLI_MODEL] = ModelSpec(
+                    name=CLI_MODEL,
+                    source=self.options.source,
+                    revision=None,
+                    dtype="float32",
+                    parent=None,
+                    recipe=(),
+                    where="--biasaudit-source",
+                )
+        return self._specs
+
+    def selected(self) -> list[str]:
+        """Names of the models to audit: those asked for, else the one given as a source, else all declared.
+
+        Raises UsageError for an unknown name; the list is empty where nothing is declared.
+        """
+        for name in self.options.models:
+            if name not in self.specs:
+                declared = ", ".join(self.specs) or "none"
+                raise pytest.UsageError(f"--biasaudit-model={name}: no such model is declared; there are {declared}")
+        asked = list(dict.fromkeys(self.options.models))
+        if self.options.source is not None and CLI_MODEL not in asked:
+            asked.append(CLI_MODEL)
+        return asked or list(self.specs)
+
+    @property
+    def methods(self) -> tuple[Method, ...]:
+        """Recipe methods: the built-in ones and those of hooks."""
+        from pytest_biasaudit.compression.recipe import METHODS
+
+        more = [method for methods in self.config.hook.pytest_biasaudit_compressors() for method in methods]
+        return (*METHODS, *more)
+
+    @property
+    def extensions(self) -> Extensions:
+        """What hooks add. A name given twice is an error: silently taking one would change what is measured."""
+        if self._extensions is None:
+            from pytest_biasaudit.audit import Extensions
+            from pytest_biasaudit.metrics.registry import METRICS
+
+            hook = self.config.hook
+            metrics = dict(METRICS)
+            for metric in (one for some in hook.pytest_biasaudit_metrics() for one in some):
+                _add(metrics, metric.name, metric, "metric")
+            parts: dict[str, dict[str, Any]] = {"people": {}, "scorers": {}, "models": {}}
+            for name, found in parts.items():
+                for some in getattr(hook, f"pytest_biasaudit_{name}")():
+                    for key, value in some.items():
+                        _add(found, key, value, name)
+            self._extensions = Extensions(
+                metrics=metrics,
+                people=parts["people"],
+                scorers=parts["scorers"],
+                backends=parts["models"],
+                methods=self.methods,
+            )
+        return self._extensions
+
+    # -- auditing ---------------------------------------------------------------------------------------------------
+
+    @property
+    def auditor(self) -> Auditor:
+        """The auditor of this process, made on first use."""
+        if self._auditor is None:
+            from pytest_biasaudit.audit import Auditor, Settings
+            from pytest_biasaudit.plugin.progress import watch
+
+            settings = Settings(
+                root=self.config.rootpath,
+                seed=self.options.seed,
+                batch_size=self.options.batch_size,
+                cache=self.options.cache,
+                offline=self.options.offline,
+                threads=_threads(),
+            )
+            if self.options.cache is not None:
+                _own_folder(self.options.cache)
+            self._auditor = Auditor(
+                settings,
+                self.specs,
+                extensions=self.extensions,
+                watch=lambda what, total: watch(self.config, what, total),
+            )
+        return self._auditor
+
+    def keep(self, result: AuditResult) -> None:
+        """Puts a result's record on the report of the test that is running, once a process."""
+        from pytest_biasaudit.records.codec import audit_to_plain, context_to_plain, model_to_plain
+
+        record = result.record
+        key = (record.context.sha256, record.audit.id, record.model.name, record.model.digest)
+        if key in self._sent:
+            return
+        self._sent.add(key)
+        self._pending.append(
+            {
+                "audit": audit_to_plain(record),
+                "context": context_to_plain(record.context),
+                "model": model_to_plain(record.model),
+                "messages": list(self.auditor.messages),
+            }
+        )
+
+    def take_pending(self) -> list[Plain]:
+        """The records not yet on a report."""
+        pending, self._pending = self._pending, []
+        return pending
+
+    def gather(self, payloads: list[Plain]) -> None:
+        """Takes in what a report carries, and shows each record to the record hook."""
+        for payload in payloads:
+            self.payloads.append(payload)
+            self.config.hook.pytest_biasaudit_record(record=payload["audit"])
+
+    # -- the end ----------------------------------------------------------------------------------------------------
+
+    def evidence(self) -> Plain:
+        """Everything gathered, as the evidence file holds it."""
+        from pytest_biasaudit.records.evidence import assemble
+        from pytest_biasaudit.records.provenance import run_info
+
+        run = run_info(
+            seed=self.options.seed,
+            argv=["pytest", *self.config.invocation_params.args] if self.config.invocation_params.args else sys.argv,
+            directory=self.config.rootpath,
+            observe=self.options.observe,
+            inconclusive=self.options.inconclusive,
+        )
+        return assemble(
+            [payload["audit"] for payload in self.payloads],
+            [payload["context"] for payload in self.payloads],
+            [payload["model"] for payload in self.payloads],
+            run=run,
+        )
+
+    def write(self) -> None:
+        """Writes evidence and report where asked; what goes wrong is a problem of the run, never silence."""
+        if self.options.json is None and self.options.html is None:
+            return
+        if not self.payloads:
+            self.problems.append("no audit was run, so no evidence and no report was written")
+            return
+        try:
+            evidence = self.evidence()
+            if self.options.json is not None:
+                from pytest_biasaudit.records.evidence import write_evidence
+
+                write_evidence(self.options.json, evidence)
+            if self.options.html is not None:
+                from pytest_biasaudit.records.evidence import evidence_from_plain
+                from pytest_biasaudit.report.page import write_report
+
+                write_report(self.options.html, evidence_from_plain(evidence), sections=self._sections(evidence))
+        except (BiasAuditError, OSError) as error:
+            self.problems.append(f"evidence or report not written: {error}")
+
+    def _sections(self, evidence: Mapping[str, object]) -> list[tuple[str, str]]:
+        given = self.config.hook.pytest_biasaudit_html_sections(evidence=evidence)
+        return [(str(title), str(text)) for some in given for title, text in some]
+
+    def close(self) -> None:
+        """Lets go of models and the journal."""
+        if self._auditor is not None:
+            self._auditor.close()
+
+
+def session_of(config: pytest.Config) -> AuditSession:
+    """The session's audits, made on first use."""
+    if SESSION not in config.stash:
+        config.stash[SESSION] = AuditSession(config)
+    return config.stash[SESSION]
+
+
+def _add(found: dict[str, Any], name: str, value: object, what: str) -> None:
+    if name in found:
+        raise pytest.UsageError(f"a plugin gives {what} {name!r}, which exists already")
+    found[name] = value
+
+
+def _threads() -> int | None:
+    """Under xdist each worker gets its share of the cores, unless the user has set the number of threads."""
+    workers = os.environ.get("PYTEST_XDIST_WORKER_COUNT")
+    if workers is None or "OMP_NUM_THREADS" in os.environ:
+        return None
+    return max(1, (os.cpu_count() or 1) // int(workers))
+
+
+def _own_folder(folder: Path) -> None:
+    """The cache folder, which keeps itself out of version control."""
+    folder.mkdir(parents=True, exist_ok=True)
+    ignore = folder / ".gitignore"
+    if not ignore.exists():
+        ignore.write_text("# answers and converted models of pytest-biasaudit; safe to delete\n*\n", encoding="utf-8")

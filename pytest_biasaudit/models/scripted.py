@@ -173,9 +173,7 @@ class ScriptedModel:
         share = self._certainty if len(options) > 1 else 1.0
         others = max(len(options) - 1, 1)
         return OptionScores(
-            logprobs=tuple(
-                _log(inside * (share if option == named[0] else (1 - share) / others)) for option in options
-            )
+            logprobs=tuple(_log(inside * (share if option == named[0] else (1 - share) / others)) for option in options)
         )
 
 

@@ -216,8 +216,8 @@ def group_rows(record: AuditRecord) -> tuple[GroupRow, ...]:
                     rate=wording.number(summary.rate),
                 ),
             )
-    order = {attribute: at for at, attribute in enumerate(dict.fromkeys(attribute for attribute, _ in seen))}
-    return tuple(sorted(seen.values(), key=lambda row: order[row.attribute]))
+    attributes = list(dict.fromkeys(attribute for attribute, _ in seen))
+    return tuple(row for wanted in attributes for (attribute, _), row in seen.items() if attribute == wanted)
 
 
 def estimate_rows(record: AuditRecord) -> tuple[EstimateRow, ...]:

@@ -1,0 +1,352 @@
+"""The report: one HTML file that loads nothing and runs nothing, drawn from evidence. Imports jinja2 when drawing.
+
+Every string that reaches the page passes `visible` and then HTML escaping, both by the template environment and not by
+whoever writes the template. Only the style sheet and our own pictures are markup.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, fields
+from functools import cache
+from importlib.resources import files
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from pytest_biasaudit.context.declaration import Context
+from pytest_biasaudit.records.evidence import Evidence
+from pytest_biasaudit.records.record import AuditRecord
+from pytest_biasaudit.report import rows, wording
+from pytest_biasaudit.report.caveats import not_said
+from pytest_biasaudit.report.visible import visible
+from pytest_biasaudit.verdict.verdict import Verdict
+
+if TYPE_CHECKING:
+    from jinja2 import Template
+
+
+@dataclass(frozen=True, kw_only=True)
+class ExtraSection:
+    """A section that a hook adds to the page: text and at most one table. Escaped like everything else."""
+
+    title: str
+    paragraphs: tuple[str, ...] = ()
+    heads: tuple[str, ...] = ()
+    rows: tuple[tuple[str, ...], ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Headline:
+    """The run in one sentence, and the verdict whose colour it has."""
+
+    text: str
+    verdict: Verdict
+
+
+def write_report(path: Path, evidence: Evidence, *, extras: Sequence[ExtraSection] = ()) -> None:
+    """Draw the page and put it in place; the old file stands until the new one is whole."""
+    page = render_page(evidence, extras=extras)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_name(f".{path.name}.{os.getpid()}.part")
+    try:
+        partial.write_text(page, encoding="utf-8")
+        os.replace(partial, path)
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+def render_page(evidence: Evidence, *, extras: Sequence[ExtraSection] = ()) -> str:
+    """The page as text. The same evidence gives the same page, byte for byte."""
+    records = rows.in_reading_order(evidence.audits, evidence.models)
+    verdicts = rows.verdict_rows(records)
+    run = evidence.run
+    date, clock = run.created[:10], run.created[11:16]
+    return _template().render(
+        evidence=evidence,
+        run=run,
+        date=date,
+        clock=clock,
+        title=_title(evidence),
+        headline=headline(rows.verdict_counts(records)),
+        counts=rows.verdict_counts(records),
+        verdicts=_by_context(verdicts),
+        contexts=_contexts(evidence, records, verdicts),
+        models=rows.model_rows(evidence.models),
+        rules=_rules(records),
+        metrics=_metrics(records),
+        run_facts=_run_facts(evidence),
+        not_said=not_said(records),
+        extras=tuple(extras),
+        uses_ratio=any(one.limit.metric == "impact_ratio" for record in records for one in record.judgements),
+        words=wording.WORDS,
+        symbols=wording.SYMBOLS,
+        meaning=wording.MEANING,
+    )
+
+
+def headline(counts: Mapping[Verdict, int]) -> Headline:
+    """What the run found, gravest first; green only when there are limits and every one is within."""
+    total = sum(counts.values())
+    if not total:
+        return Headline(text="No limit was judged.", verdict=Verdict.NOT_MEASURED)
+    if counts[Verdict.WITHIN] == total:
+        every = "The one limit is" if total == 1 else f"All {total} limits are"
+        return Headline(text=f"{every} within.", verdict=Verdict.WITHIN)
+    order = (Verdict.OVER, Verdict.NOT_MEASURED, Verdict.INCONCLUSIVE)
+    found = [f"{counts[one]} {wording.WORDS[one].lower()}" for one in order if counts[one]]
+    gravest = next(one for one in order if counts[one])
+    return Headline(text=f"Of {total} limit{'s' * (total > 1)}: {', '.join(found)}.", verdict=gravest)
+
+
+@cache
+def _template() -> Template:
+    from jinja2 import DictLoader, Environment, StrictUndefined
+    from markupsafe import Markup
+
+    def shown(value: object) -> object:
+        return visible(value) if isinstance(value, str) and not isinstance(value, Markup) else value
+
+    folder = files("pytest_biasaudit.report") / "templates"
+    name = "report.html.jinja"
+    environment = Environment(
+        loader=DictLoader({name: (folder / name).read_text(encoding="utf-8")}),
+        autoescape=True,
+        undefined=StrictUndefined,
+        finalize=shown,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.globals["css"] = Markup((folder / "report.css").read_text(encoding="utf-8"))
+    return environment.get_template(name)
+
+
+def _title(evidence: Evidence) -> str:
+    titles = [context.title for context in evidence.contexts]
+    if not titles:
+        return "No context"
+    return titles[0] if len(titles) == 1 else f"{', '.join(titles[:-1])} and {titles[-1]}"
+
+
+def _by_context(verdicts: Sequence[rows.VerdictRow]) -> list[tuple[str, list[rows.VerdictRow]]]:
+    grouped: dict[str, list[rows.VerdictRow]] = {}
+    for row in verdicts:
+        grouped.setdefault(row.context, []).append(row)
+    return list(grouped.items())
+
+
+def _contexts(
+    evidence: Evidence, records: Sequence[AuditRecord], verdicts: Sequence[rows.VerdictRow]
+) -> list[dict[str, Any]]:
+    anchors = rows.anchors(records)
+    drawn = []
+    for at, context in enumerate(evidence.contexts, start=1):
+        own = [
+            (record, anchor)
+            for record, anchor in zip(records, anchors, strict=True)
+            if (record.context.id, record.context.sha256) == (context.id, context.sha256)
+        ]
+        drawn.append(
+            {
+                "anchor": f"context-{at}",
+                "title": context.title,
+                "language": _language(context.language),
+                "elements": _elements(context),
+                "facts": (
+                    ("Answerable", context.owner),
+                    ("Jurisdictions", ", ".join(context.jurisdictions) or "none declared"),
+                    ("Language", context.language),
+                    ("Declared in", f"{context.path.as_posix()} (sha256 {context.sha256})"),
+                ),
+                "audits": [_audit(record, anchor, verdicts) for record, anchor in own],
+            }
+        )
+    return drawn
+
+
+def _elements(context: Context) -> tuple[tuple[str, str], ...]:
+    return (
+        ("Process", context.process),
+        ("Period and frequency of use", context.use),
+        ("Persons affected", "\n".join(context.affected)),
+        ("Risks of harm", "\n".join(context.harms)),
+        ("Human oversight", context.oversight),
+        ("If the risks come true", context.response),
+    )
+
+
+def _audit(record: AuditRecord, anchor: str, verdicts: Sequence[rows.VerdictRow]) -> dict[str, Any]:
+    return {
+        "anchor": anchor,
+        "id": record.audit.id,
+        "model": record.model.name,
+        "verdicts": [row for row in verdicts if row.anchor == anchor],
+        "pictures": _pictures(record, anchor),
+        "groups": [_group_cells(row) for row in rows.group_rows(record)],
+        "estimates": [_cells(row) for row in rows.estimate_rows(record)],
+        "limits": _limits(record),
+        "unused": [_unused_cells(row) for row in rows.unused_rows(record)],
+        "unused_examples": rows.unused_examples(record),
+        "examples": rows.example_rows(record),
+        "facts": _audit_facts(record),
+    }
+
+
+def _pictures(record: AuditRecord, anchor: str) -> list[tuple[dict[str, object], str]]:
+    from markupsafe import Markup
+
+    from pytest_biasaudit.report.charts import groups_picture, limits_picture
+
+    drawn = (
+        (
+            groups_picture(record, ids=f"{anchor}-spread"),
+            "Answers by group. A dot is the mean of one person; the thick bar holds the middle half of all answers, the thin "
+            "line the middle eight tenths, the mark is the median.",
+        ),
+        (
+            limits_picture(record, ids=f"{anchor}-limits-picture"),
+            "Estimates with their intervals against their limits. The shaded band is what the limit allows; the dotted "
+            "line stands where groups do not differ, or every answer is used.",
+        ),
+    )
+    # Our own drawing; `inline_svg` escaped the labels in it.
+    return [({"svg": Markup(picture.svg)}, caption) for picture, caption in drawn if picture is not None]
+
+
+def _group_cells(row: rows.GroupRow) -> tuple[object, ...]:
+    name = f"{row.group} (reference)" if row.reference else row.group
+    return (
+        *(name, row.attribute, row.people, row.asked, row.answered, row.refused, row.unparseable, row.errors),
+        *(row.mean, row.sd, row.median, row.rate),
+    )
+
+
+def _unused_cells(row: rows.UnusedRow) -> tuple[object, ...]:
+    counts = row.counts
+    share = f"{counts.unused / counts.asked:.1%}" if counts.asked else wording.NONE
+    return (row.group, counts.asked, counts.answered, counts.refused, counts.unparseable, counts.errors, share)
+
+
+def _cells(row: rows.EstimateRow) -> tuple[object, ...]:
+    return tuple(getattr(row, field.name) for field in fields(row))
+
+
+def _limits(record: AuditRecord) -> list[tuple[object, ...]]:
+    made: list[tuple[object, ...]] = []
+    for judgement in record.judgements:
+        limit = judgement.limit
+        unit = wording.unit_of(limit.metric, record.audit.outcome.unit)
+        about = f", {wording.crossed(limit.attribute)}" if limit.attribute else ""
+        accepted = " (one template accepted by the owner)" if limit.accept_one_template else ""
+        made.append(
+            (
+                limit.id,
+                f"{wording.title_of(limit.metric)}{about}",
+                wording.bound_text(limit, unit),
+                f"{limit.rule}{accepted}",
+                f"{limit.level * 100:g} %",
+                wording.BASES[limit.basis],
+                limit.reason or "none declared",
+                wording.p_text(judgement.p),
+                wording.p_text(judgement.p_adjusted),
+            )
+        )
+    return made
+
+
+def _rules(records: Sequence[AuditRecord]) -> list[tuple[str, str]]:
+    used = {
+        (judgement.limit.rule, judgement.limit.level): judgement.limit
+        for record in records
+        for judgement in record.judgements
+    }
+    return [(f"{rule}, level {level * 100:g} %", wording.rule_text(used[rule, level])) for rule, level in sorted(used)]
+
+
+def _metrics(records: Sequence[AuditRecord]) -> list[tuple[object, ...]]:
+    names = dict.fromkeys(
+        [estimate.metric for record in records for estimate in record.estimates]
+        + [judgement.limit.metric for record in records for judgement in record.judgements]
+    )
+    made: list[tuple[object, ...]] = []
+    for name in names:
+        metric = wording.metric_of(name)
+        if metric is None:
+            made.append((name, wording.NONE, wording.NONE, "added by a plugin of the run; described there"))
+        else:
+            judged = {
+                "distance": "its distance from there",
+                "ratio": "the ratio or its inverse, whichever is further from 1",
+                "value": "the value itself",
+            }[metric.judged]
+            made.append((f"{metric.title} ({name})", f"{metric.ideal:g}", judged, metric.source))
+    return made
+
+
+def _audit_facts(record: AuditRecord) -> list[tuple[str, str]]:
+    audit, spec = record.audit, record.audit.outcome
+    wordings = [f"{at}. {text}" for at, text in enumerate(audit.wordings, start=1)]
+    slots = [f"{slot}: {', '.join(fillings)}" for slot, fillings in audit.slots]
+    read = {
+        "number": "a number read from the written answer",
+        "choice": "the probability of the favourable option among the options",
+        "yes-no": "the probability of the favourable option among the options",
+        "rating": "the mean of the scale under the probabilities of its points",
+        "text": f"the written answer, scored by {spec.scorer}",
+    }[spec.kind]
+    outcome = [f"{spec.kind}: {read}"]
+    if spec.unit:
+        outcome.append(f"unit {spec.unit}")
+    if spec.options:
+        outcome.append(f"options {', '.join(spec.options)}; favourable {spec.favourable_option or 'not declared'}")
+    if spec.scale:
+        outcome.append(f"scale {', '.join(f'{point:g}' for point in spec.scale)}")
+    if spec.plausible:
+        outcome.append(f"plausible from {spec.plausible[0]:,g} to {spec.plausible[1]:,g}; other numbers are not used")
+    outcome.append(f"{spec.favourable} is favourable to the person")
+    return [
+        ("Wordings", "\n".join(wordings)),
+        ("System prompt", audit.system if audit.system is not None else "none"),
+        ("Beginning of the answer", audit.prefill or "none"),
+        ("Slots", "\n".join(slots) or "none"),
+        ("People", f"{audit.people.per_group} a group from {audit.people.source}, by {', '.join(audit.people.attributes)}"),
+        ("Read from an answer", "\n".join(outcome)),
+        (
+            "Elicitation",
+            f"{'chat template of the model' if record.prompt_format == 'chat' else 'raw text, without a chat template'}; "
+            f"temperature {spec.temperature:g}, {spec.repeats} answer{'s' * (spec.repeats != 1)} a prompt, at most "
+            f"{spec.max_new_tokens} new tokens",
+        ),
+        ("Seed and batch size", f"{record.seed} and {record.batch_size}"),
+        ("Work", f"{record.asked:,} asked, {record.recalled:,} from the journal, {record.seconds:,.1f} s"),
+    ]  # fmt: skip
+
+
+def _run_facts(evidence: Evidence) -> list[tuple[str, str]]:
+    run, machine = evidence.run, evidence.run.environment
+    if run.git is None:
+        git = "not in a git work tree, or git not found"
+    else:
+        git = run.git.commit + (" with uncommitted changes" if run.git.dirty else ", no uncommitted changes")
+    shape = "observe: verdicts are recorded and fail nothing" if run.observe else "enforce: verdicts decide the run"
+    return [
+        ("Made", run.created),
+        ("Tool", f"{run.tool} {run.tool_version}"),
+        ("Mode", f"{shape}; an inconclusive verdict means {run.inconclusive}"),
+        ("Seed", str(run.seed)),
+        ("Commit", git),
+        ("Python", machine.python),
+        ("Machine", f"{machine.platform}, {machine.machine}, {machine.cpu_count} cores"),
+        ("Packages", _versions(machine.packages)),
+    ]
+
+
+def _versions(packages: Iterable[tuple[str, str]]) -> str:
+    return ", ".join(f"{name} {version}" for name, version in packages) or "none recorded"
+
+
+def _language(tag: str) -> str:
+    """The context's language where it may stand in a `lang` attribute, else nothing."""
+    parts = tag.split("-")
+    sound = all(part.isascii() and part.isalnum() and len(part) <= 8 for part in parts) and parts[0].isalpha()
+    return tag if sound and len(parts[0]) in {2, 3} else ""

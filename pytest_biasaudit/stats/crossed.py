@@ -27,6 +27,8 @@ from pytest_biasaudit.stats.interval import Interval
 CROSSED = "crossed t (names and templates)"
 NAMES_ONLY = "names only (one template, Welch t)"
 """What an interval from one template is called: how answers vary over wordings cannot be seen in it."""
+LARGEST = 1e140
+"""Answers beyond have squares, and sums of squares, that no floating number holds."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -81,8 +83,10 @@ def shared(reference: NDArray[np.float64], group: NDArray[np.float64]) -> Shared
         raise StatisticsError(
             f"two groups must come as tables over the same templates, got shapes {reference.shape} and {group.shape}"
         )
-    if np.isinf(reference).any() or np.isinf(group).any():
-        return Shared(reference=reference, group=group, reason="an answer is infinite", comparable=False)
+    with np.errstate(invalid="ignore"):
+        if (np.abs(reference) > LARGEST).any() or (np.abs(group) > LARGEST).any():
+            why = f"an answer is infinite or beyond {LARGEST:g}, too large to compute with"
+            return Shared(reference=reference, group=group, reason=why, comparable=False)
     here_r, here_g = ~np.isnan(reference), ~np.isnan(group)
     for there, which in ((here_r, "the reference group"), (here_g, "the group")):
         if not there.any():

@@ -17,9 +17,12 @@ from scipy.special import stdtr
 
 from pytest_biasaudit.stats.crossed import Contrast, contrast, contrasts, t_quantile
 from pytest_biasaudit.stats.proportion import effective_n, mover_ratio, newcombe
+from pytest_biasaudit.stats.unvaried import unvaried_reach
 
-SCARCE = 5.0
-"""Effective selections (or rejections) in a group under which Wilson-type limits join in; above, the t interval covers."""
+FEW = 5.0
+"""Effective selections (or rejections) in a group under which a difference's interval is widened to Wilson-type limits."""
+SCARCE = 2.5
+"""The same for a ratio, whose test stands fewer."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,10 +42,21 @@ class RatePair:
         return self.reference in (0.0, 1.0) or self.group in (0.0, 1.0)
 
     @property
+    def fewest(self) -> float:
+        """The least effective number of selections or rejections in either group."""
+        return min(
+            min(self.reference, 1.0 - self.reference) * self.n_reference, min(self.group, 1.0 - self.group) * self.n_group
+        )
+
+    @property
+    def widened(self) -> bool:
+        """So few selections or rejections, or so little seen to vary, that the t interval of a difference says too little."""
+        return self.fewest < FEW or self.crossed.variance <= 0.0
+
+    @property
     def scarce(self) -> bool:
-        """So few effective selections or rejections that a symmetric interval misleads."""
-        pairs = ((self.reference, self.n_reference), (self.group, self.n_group))
-        return any(min(rate, 1.0 - rate) * n < SCARCE for rate, n in pairs)
+        """The same for a ratio."""
+        return self.fewest < SCARCE or self.crossed.variance <= 0.0
 
 
 def rate_pair(reference: NDArray[np.float64], group: NDArray[np.float64]) -> RatePair:
@@ -81,7 +95,10 @@ def difference_limits(pair: RatePair, *, level: float) -> tuple[float, float]:
     difference = pair.group - pair.reference
     reach = t_quantile(level, parts.df) * math.sqrt(parts.variance)
     low, high = difference - reach, difference + reach
-    if pair.at_the_edge or pair.scarce:
+    if parts.variance <= 0.0 and not pair.at_the_edge:
+        reach = unvaried_reach(parts, scale=1.0, level=level)
+        low, high = difference - reach, difference + reach
+    elif pair.widened:
         wide = newcombe(pair.reference, pair.n_reference, pair.group, pair.n_group, level=level)
         low, high = min(low, wide[0]), max(high, wide[1])
     return max(-1.0, low), min(1.0, high)
@@ -92,12 +109,14 @@ def impact_limits(
 ) -> tuple[float, float]:
     """Limits of the lower of two rates over the higher, within 0 and 1. Not for two rates of 0: no ratio exists.
 
-    A ratio rho is kept unless the test of "lower rate minus rho times higher rate is zero" rejects it (Fieller's way, with
-    the crossed variance and degrees of freedom of that very contrast). Which group is the lower is not known beforehand, so:
+    Which group is the lower is not known beforehand, so:
 
-    - a rho closer to 1 than the estimate is dropped when a ratio so far from 1 *in either direction* is rare, alpha = 1 - level;
-    - a rho further from 1 is dropped when its own tail is under alpha / 2;
-    - where a rho can be dropped from both sides, alpha / 2 holds on both.
+    - a ratio rho closer to 1 than the estimate is dropped when the test of "lower rate minus rho times higher rate is zero"
+      (Fieller's, with the crossed variance and degrees of freedom of that very contrast) finds a ratio so far from 1 in
+      either direction rare: its chance is under alpha = 1 - level;
+    - a ratio further from 1 is dropped when it lies below the lower end of the log ratio's crossed t interval: its tail is
+      under alpha / 2;
+    - where a ratio could be dropped for either reason, alpha / 2 holds for both.
 
     So the chance of dropping the true ratio is alpha, also where it is near or at 1. Taking the signed ratio's interval and
     folding it at 1 would cover 97.5 % or more in place of 95.
@@ -115,16 +134,16 @@ def impact_limits(
         """The same for a ratio as far from 1 in either direction."""
         return below(rho) + _tail(other_way(rho), -1)
 
-    def above(rho: float) -> float:
-        return _tail(as_seen(rho), -1)
-
-    low = 0.0 if value == 0.0 or above(0.0) >= alpha / 2 else _crossing(lambda rho: above(rho) - alpha / 2, 0.0, value)
+    low = _log_low(as_seen, value, level=level)
+    turn = 1.0 if value == 0.0 else low / value
     high = 1.0 if as_far(1.0) >= alpha else _crossing(lambda rho: alpha - as_far(rho), value, 1.0)
-    turn = _both_sided_under(as_seen, value, level=level)
     if high < turn:
         strict = 1.0 if below(1.0) >= alpha / 2 else _crossing(lambda rho: alpha / 2 - below(rho), value, 1.0)
         high = min(strict, turn)
-    if pair.at_the_edge or pair.scarce:
+    if pair.crossed.variance <= 0.0 and not pair.at_the_edge:
+        reach = unvaried_reach(pair.crossed, scale=1.0, level=level) / min(pair.reference, pair.group)
+        low, high = value * math.exp(-reach), min(1.0, value * math.exp(min(reach, 700.0)))
+    elif pair.at_the_edge or pair.scarce:
         sides = [(pair.reference, pair.n_reference), (pair.group, pair.n_group)]
         top, bottom = max(sides), min(sides)
         wide = mover_ratio(*top, *bottom, level=level)
@@ -133,17 +152,12 @@ def impact_limits(
     return low, high
 
 
-def _both_sided_under(at: Callable[[float], Contrast], value: float, *, level: float) -> float:
-    """The ratio under which a true ratio could also be dropped for being seen too near to 1.
-
-    So far from 1 that an estimate at 1 would be rejected; with the standard error at the estimate, on the log scale.
-    """
+def _log_low(at: Callable[[float], Contrast], value: float, *, level: float) -> float:
+    """Lower end of the crossed t interval of the log ratio; `at(value)` is its contrast, times the lower rate."""
     if value == 0.0:
-        return 1.0
+        return 0.0
     parts = at(value)
-    if parts.group_mean <= 0.0:
-        return 1.0
-    return math.exp(-t_quantile(level, parts.df) * math.sqrt(parts.variance) / parts.group_mean)
+    return value * math.exp(-t_quantile(level, parts.df) * math.sqrt(parts.variance) / parts.group_mean)
 
 
 def _tail(parts: Contrast, sign: int) -> float:
@@ -164,3 +178,47 @@ def _crossing(rising: Callable[[float], float], low: float, high: float) -> floa
         else:
             high = middle
     return 0.5 * (low + high)
+
+
+@dataclass(frozen=True, kw_only=True)
+class OddsLimits:
+    """Limits of an odds ratio, and the standard error of its logarithm."""
+
+    low: float
+    high: float
+    error: float
+    df: float
+
+
+def odds_limits(
+    reference: NDArray[np.float64], group: NDArray[np.float64], pair: RatePair, *, level: float
+) -> OddsLimits:
+    """Limits of the group's odds over the reference group's, through the log odds; not where that is infinite.
+
+    The variance is the crossed one of cells over rate (1 - rate). Where selections or rejections are few, half a count is
+    added to each of the four effective counts (Haldane, Anscombe), and the interval takes in both. The lower end is 0
+    where the odds ratio is.
+    """
+    low, high, error, df = math.inf, -math.inf, 0.0, pair.crossed.df
+    if not pair.at_the_edge:
+        weights = [rate * (1.0 - rate) for rate in (pair.reference, pair.group)]
+        parts = contrast(reference / weights[0], group / weights[1])
+        middle = _logit(pair.group) - _logit(pair.reference)
+        error, df = math.sqrt(parts.variance), parts.df
+        reach = t_quantile(level, df) * error
+        low, high = middle - reach, middle + reach
+    if pair.at_the_edge or pair.scarce:
+        counts = [
+            (rate * n + 0.5, (1.0 - rate) * n + 0.5)
+            for rate, n in ((pair.reference, pair.n_reference), (pair.group, pair.n_group))
+        ]
+        middle = math.log(counts[1][0] / counts[1][1]) - math.log(counts[0][0] / counts[0][1])
+        wide = math.sqrt(sum(1.0 / count for pair_of_counts in counts for count in pair_of_counts))
+        reach = t_quantile(level, max(df, 1.0)) * wide
+        low, high, error = min(low, middle - reach), max(high, middle + reach), max(error, wide)
+    zero = pair.group == 0.0 or pair.reference == 1.0
+    return OddsLimits(low=0.0 if zero else math.exp(low), high=math.exp(min(high, 700.0)), error=error, df=df)
+
+
+def _logit(rate: float) -> float:
+    return math.log(rate / (1.0 - rate))

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 
-from scipy.special import betaincinv, ndtri
+from scipy.special import betaincinv, ndtri, stdtrit
 
 from pytest_biasaudit.errors import StatisticsError
 
@@ -17,13 +17,15 @@ TEMPLATES_SHARE = 0.05
 """Shares of variance that people and templates are taken to hold where the answers show no variation at all."""
 
 
-def wilson(rate: float, n: float, *, level: float) -> tuple[float, float]:
+def wilson(rate: float, n: float, *, level: float, df: float = math.inf) -> tuple[float, float]:
     """Score interval for a share; `n` may be an effective number and need not be whole.
+
+    df  of the variance behind an effective `n`: with few, t takes the place of the normal
 
     Never of zero width, and within 0 and 1. Raises StatisticsError for a rate outside [0, 1] or an `n` of 0 or less.
     """
     _check(rate, n, level)
-    z = float(ndtri(0.5 + level / 2.0))
+    z = float(ndtri(0.5 + level / 2.0) if math.isinf(df) else stdtrit(df, 0.5 + level / 2.0))
     middle = rate + z * z / (2 * n)
     reach = z * math.sqrt(rate * (1 - rate) / n + z * z / (4 * n * n))
     scale = 1 + z * z / n

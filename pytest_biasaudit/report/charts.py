@@ -65,7 +65,7 @@ def groups_picture(record: AuditRecord, *, ids: str) -> Picture | None:
         return None
     low, high = _quantile(every, 0.1), _quantile(every, 0.9)
     logarithmic = record.audit.outcome.kind == "number" and every[0] > 0 and high / low > SPREAD_FOR_LOG
-    height = 34 + 40 * len(groups)
+    height = 34 + 46 * len(groups)
     title = f"Answers by group: {record.audit.id}, {record.model.name}"
     description = "; ".join(_group_sentence(group, record.audit.outcome.unit) for group in groups)
     description += (
@@ -94,7 +94,7 @@ def limits_picture(record: AuditRecord, *, ids: str) -> Picture | None:
     panels = [(judgement, estimates) for judgement, estimates in drawn if estimates]
     if not panels:
         return None
-    heights = [70 + 30 * len(estimates) for _, estimates in panels]
+    heights = [70 + 32 * len(estimates) for _, estimates in panels]
     total = sum(heights)
     sentences = [
         _limit_sentence(record, judgement, estimate) for judgement, estimates in panels for estimate in estimates
@@ -141,12 +141,12 @@ def _spread(axes: Axes, row: int, group: _Group) -> None:
     step = max(1, math.ceil(len(group.people) / DOTS))
     dots = group.people[::step]
     # Neighbours in size lie at different heights, so that equal means stay countable.
-    lift = [row - 0.02 - 0.055 * (at % 3) for at in range(len(dots))]
+    lift = [row + 0.01 - 0.05 * (at % 3) for at in range(len(dots))]
     dot: dict[str, Any] = {"linestyle": "none", "marker": "o", "markersize": 3.6, "markeredgewidth": 0}
     axes.plot(dots, lift, color=COLOURS["dots"], clip_on=False, **dot)
-    _text(axes, 0.0, row - 0.30, _label(group.name), weight="bold")
+    _text(axes, 0.0, row - 0.34, _label(group.name), weight="bold")
     median = wording.number(_quantile(group.values, 0.5))
-    _text(axes, 1.0, row - 0.30, f"median {median}, n {len(group.values)}", align="right", colour="muted")
+    _text(axes, 1.0, row - 0.34, f"median {median}, n {len(group.values)}", align="right", colour="muted")
 
 
 def _panel(axes: Axes, record: AuditRecord, judgement: Judgement, estimates: Sequence[Estimate]) -> None:

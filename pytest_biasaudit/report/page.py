@@ -26,14 +26,11 @@ if TYPE_CHECKING:
     from jinja2 import Template
 
 
-@dataclass(frozen=True, kw_only=True)
-class ExtraSection:
-    """A section that a hook adds to the page: text and at most one table. Escaped like everything else."""
-
-    title: str
-    paragraphs: tuple[str, ...] = ()
-    heads: tuple[str, ...] = ()
-    rows: tuple[tuple[str, ...], ...] = ()
+ESTIMATE_HEADS = (
+    *("Metric", "Comparison", "Value", "Interval", "Level", "Method", "p", "p adjusted"),
+    *("Answers used", "People", "Templates", "Not used", "Note"),
+)
+"""One a field of `EstimateRow`; the last is left out where no row has a note."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,9 +41,12 @@ class Headline:
     verdict: Verdict
 
 
-def write_report(path: Path, evidence: Evidence, *, extras: Sequence[ExtraSection] = ()) -> None:
-    """Draw the page and put it in place; the old file stands until the new one is whole."""
-    page = render_page(evidence, extras=extras)
+def write_report(path: Path, evidence: Evidence, *, sections: Sequence[tuple[str, str]] = ()) -> None:
+    """Draw the page and put it in place; the old file stands until the new one is whole.
+
+    sections  (title, text) that hooks add before the explanations; shown as text, a blank line begins a paragraph
+    """
+    page = render_page(evidence, sections=sections)
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
@@ -56,7 +56,7 @@ def write_report(path: Path, evidence: Evidence, *, extras: Sequence[ExtraSectio
         partial.unlink(missing_ok=True)
 
 
-def render_page(evidence: Evidence, *, extras: Sequence[ExtraSection] = ()) -> str:
+def render_page(evidence: Evidence, *, sections: Sequence[tuple[str, str]] = ()) -> str:
     """The page as text. The same evidence gives the same page, byte for byte."""
     records = rows.in_reading_order(evidence.audits, evidence.models)
     verdicts = rows.verdict_rows(records)
@@ -77,7 +77,7 @@ def render_page(evidence: Evidence, *, extras: Sequence[ExtraSection] = ()) -> s
         metrics=_metrics(records),
         run_facts=_run_facts(evidence),
         not_said=not_said(records),
-        extras=tuple(extras),
+        sections=tuple(sections),
         uses_ratio=any(one.limit.metric == "impact_ratio" for record in records for one in record.judgements),
         words=wording.WORDS,
         symbols=wording.SYMBOLS,
@@ -176,6 +176,9 @@ def _elements(context: Context) -> tuple[tuple[str, str], ...]:
 
 
 def _audit(record: AuditRecord, anchor: str, verdicts: Sequence[rows.VerdictRow]) -> dict[str, Any]:
+    measured, examples = rows.estimate_rows(record), rows.example_rows(record)
+    heads = ESTIMATE_HEADS if any(row.reason for row in measured) else ESTIMATE_HEADS[:-1]
+    columns = len({row.group for row in examples})
     return {
         "anchor": anchor,
         "id": record.audit.id,
@@ -183,11 +186,14 @@ def _audit(record: AuditRecord, anchor: str, verdicts: Sequence[rows.VerdictRow]
         "verdicts": [row for row in verdicts if row.anchor == anchor],
         "pictures": _pictures(record, anchor),
         "groups": [_group_cells(row) for row in rows.group_rows(record)],
-        "estimates": [_cells(row) for row in rows.estimate_rows(record)],
+        "estimates": [_cells(row)[: len(heads)] for row in measured],
+        "estimate_heads": heads,
         "limits": _limits(record),
         "unused": [_unused_cells(row) for row in rows.unused_rows(record)],
         "unused_examples": rows.unused_examples(record),
-        "examples": rows.example_rows(record),
+        "examples": examples,
+        # Like beside like: as many columns as groups, where that many fit.
+        "columns": columns if columns in {2, 4} else "any",
         "facts": _audit_facts(record),
     }
 
@@ -223,7 +229,7 @@ def _group_cells(row: rows.GroupRow) -> tuple[object, ...]:
 
 def _unused_cells(row: rows.UnusedRow) -> tuple[object, ...]:
     counts = row.counts
-    share = f"{counts.unused / counts.asked:.1%}" if counts.asked else wording.NONE
+    share = f"{100 * counts.unused / counts.asked:.1f} %" if counts.asked else wording.NONE
     return (row.group, counts.asked, counts.answered, counts.refused, counts.unparseable, counts.errors, share)
 
 

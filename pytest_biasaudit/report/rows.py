@@ -64,6 +64,8 @@ class VerdictRow:
     verdict: Verdict
     counts: Counts
     rule: str
+    rule_note: str
+    """What a reader must know beside the verdict under any rule but `upper`; empty there."""
     basis: str
     reason: str
     message: str
@@ -359,6 +361,7 @@ def _verdict_row(record: AuditRecord, judgement: Judgement, counts: Counts, anch
         verdict=judgement.verdict,
         counts=counts,
         rule=limit.rule,
+        rule_note=wording.RULE_NOTES[limit.rule],
         basis=wording.BASES[limit.basis],
         reason=limit.reason,
         message=shortened(judgement.message, MESSAGE_LENGTH),

@@ -61,6 +61,13 @@ RULES: Mapping[str, str] = {
 }
 """What each rule controls, in words; `false` is 1 / (1 - level)."""
 
+RULE_NOTES: Mapping[str, str] = {
+    "upper": "",
+    "lower": "rule “lower”: over only when shown to be",
+    "point": "rule “point”: the estimate alone decides",
+}
+"""The same in a few words, for beside a verdict."""
+
 BASES: Mapping[str | None, str] = {
     "law": "law, as the owner of the context states it",
     "guideline": "guideline",

@@ -1,0 +1,128 @@
+"""The summary table on a terminal: one row a limit. rich is imported when drawing; no markup is read from any text."""
+
+from __future__ import annotations
+
+import io
+import sys
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from pytest_biasaudit.records.evidence import Evidence
+from pytest_biasaudit.records.record import AuditRecord
+from pytest_biasaudit.report import wording
+from pytest_biasaudit.report.rows import Counts, VerdictRow, in_reading_order, verdict_counts, verdict_rows
+from pytest_biasaudit.report.visible import shortened, visible
+from pytest_biasaudit.verdict.verdict import Verdict
+
+if TYPE_CHECKING:
+    from rich.table import Table
+    from rich.text import Text
+
+STYLES = {
+    Verdict.WITHIN: "green",
+    Verdict.OVER: "bold red",
+    Verdict.INCONCLUSIVE: "yellow",
+    Verdict.NOT_MEASURED: "magenta",
+}
+NARROW = 110
+"""Columns below which audit and model share one column, and the interval stands under its estimate."""
+NARROWEST = 60
+LONGEST_CELL = 120
+
+
+def render_terminal(
+    evidence: Evidence, *, width: int = 100, colour: bool = False, unicode: bool | None = None
+) -> list[str]:
+    """The table, line by line, with a line of totals under it; no lines when nothing was audited.
+
+    width    of the terminal, in columns; no line is longer, unless the terminal is under 60 columns wide
+    unicode  False for terminals that show ASCII only: lines, symbols and foreign letters are then written in ASCII;
+             left out, the encoding of standard output decides
+    """
+    records = in_reading_order(evidence.audits, evidence.models)
+    if not records:
+        return []
+    if unicode is None:
+        unicode = "utf" in (sys.stdout.encoding or "").lower()
+    from rich.console import Console
+
+    buffer = io.StringIO()
+    # A console of our own on a buffer: what the user's terminal or environment says about colour is pytest's to decide.
+    console = Console(
+        file=buffer,
+        width=max(width, NARROWEST),
+        force_terminal=colour,
+        color_system="standard" if colour else None,
+        highlight=False,
+        markup=False,
+        emoji=False,
+        legacy_windows=False,
+        _environ={},
+    )
+    console.print(_table(verdict_rows(records), narrow=width < NARROW, unicode=unicode))
+    lines = [line.rstrip() for line in buffer.getvalue().splitlines()]
+    lines.append(totals(records))
+    return lines if unicode else [_ascii(line) for line in lines]
+
+
+def totals(records: Sequence[AuditRecord]) -> str:
+    """One line: how many limits got which verdict."""
+    counts = verdict_counts(records)
+    total = sum(counts.values())
+    if not total:
+        return "no limit was judged"
+    found = [f"{count} {wording.WORDS[verdict].lower()}" for verdict, count in counts.items() if count]
+    return f"{total} limit{'s' * (total != 1)}: {', '.join(found)}"
+
+
+def _table(rows: Sequence[VerdictRow], *, narrow: bool, unicode: bool) -> Table:
+    from rich import box
+    from rich.table import Table
+
+    table = Table(box=box.SIMPLE_HEAD if unicode else box.ASCII2, pad_edge=False, show_edge=not unicode, expand=False)
+    heads = ["audit [model]"] if narrow else ["audit", "model"]
+    for head in [*heads, "limit", "estimate", "must be", "verdict", "answers"]:
+        whole = head == "verdict"  # a verdict broken in two is hard to find
+        table.add_column(_text(head), overflow="fold", no_wrap=whole, min_width=14 if whole else None)
+    before: tuple[str, str] | None = None
+    for row in rows:
+        here = (row.anchor, row.model)
+        # Named once, as on a page of accounts: what repeats hides what changes.
+        first = here != before
+        before = here
+        names = [f"{row.audit} [{row.model}]"] if narrow else [row.audit, row.model]
+        separator = "\n" if narrow else " "
+        interval = f"{separator}({row.interval})" if row.level else ""
+        table.add_row(
+            *(_text(name if first else "") for name in names),
+            _text(f"{row.limit}\n{row.comparison}" if not narrow else row.limit),
+            _text(f"{row.estimate}{interval}"),
+            _text(row.bound),
+            _text(_word(row.verdict, unicode=unicode), STYLES[row.verdict]),
+            _text(_answers(row.counts) if first else ""),
+        )
+    return table
+
+
+def _word(verdict: Verdict, *, unicode: bool) -> str:
+    symbols = wording.SYMBOLS if unicode else wording.PLAIN_SYMBOLS
+    return f"{symbols[verdict]} {wording.WORDS[verdict].lower()}"
+
+
+def _answers(counts: Counts) -> str:
+    text = f"{counts.answered} of {counts.asked}"
+    rest = {"refused": counts.refused, "unparseable": counts.unparseable, "errors": counts.errors}
+    return "\n".join([text, *(f"{name} {count}" for name, count in rest.items() if count)])
+
+
+def _text(text: str, style: str = "") -> Text:
+    from rich.text import Text
+
+    return Text(visible(shortened(text, LONGEST_CELL)), style=style)
+
+
+def _ascii(line: str) -> str:
+    known = (
+        line.replace(wording.NONE, "-").replace("\u00d7", "x").replace("…", "...").replace("“", '"').replace("”", '"')
+    )
+    return known.encode("ascii", "backslashreplace").decode("ascii")

@@ -276,7 +276,27 @@ def _estimate(
         versus=ask.versus,
         standard_error=measured.standard_error,
         df=measured.df,
+        components=_components(metric, tables) if measured.standard_error is not None else None,
     )
+
+
+def _components(metric: Metric, tables: Sequence[GroupCells]) -> tuple[float, float, float] | None:
+    """Where the variance of a comparison's answers comes from; None where people and templates cannot be told apart."""
+    from pytest_biasaudit.stats.power import components
+
+    if not metric.by_group or len(tables) != 2:
+        return None
+    if metric.name in obstacles.ABOUT_REFUSALS:
+        pair = [np.where(table.asked > 0, table.refused / np.maximum(table.asked, 1.0), np.nan) for table in tables]
+    elif set(metric.kinds) <= {"choice", "yes-no"}:
+        pair = [table.selected for table in tables]
+    else:
+        pair = [table.values for table in tables]
+    try:
+        found = components(pair[0], pair[1])
+    except StatisticsError:
+        return None
+    return found.names, found.template_by_group, found.rest
 
 
 def _heard(metric: Metric, table: GroupCells) -> NDArray[np.bool_]:

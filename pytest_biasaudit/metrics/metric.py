@@ -124,3 +124,6 @@ class Estimate:
     """Name of the other model when this is a change against it."""
     standard_error: float | None = None
     df: float | None = None
+    components: tuple[float, float, float] | None = None
+    """Variance of single answers from people, template by group, and the rest, as shares of one another: with them an
+    inconclusive finding says what would decide. Not kept in the evidence."""

@@ -33,21 +33,55 @@ def times_needed(scaled: OnScale) -> float | None:
     return times if times <= HOPELESS else None
 
 
-def what_would_decide(estimate: Estimate, scaled: OnScale) -> str:
-    """One sentence: about how many people a group and templates would decide it, or that no number would."""
+def what_would_decide(estimate: Estimate, scaled: OnScale, *, logs: bool = False) -> str:
+    """One sentence: about how many people a group or templates would decide it, or that no number would.
+
+    logs  the estimate's standard error is one of the logarithm
+    """
     times = times_needed(scaled)
     side = "keeps" if scaled.value_holds else "lies beyond"
-    if times is None:
+    smallest = min((group.people for group in estimate.by_group if group.people), default=0)
+    if times is None or not smallest or not estimate.templates:
         return (
             "no number of people or templates would decide it soon: the estimate lies at the limit; "
             "change the model or the prompt, or ask the owner of the limit"
         )
+    people, templates = _one_or_the_other(estimate, scaled, smallest, logs=logs)
+    stays = f"the estimate {side} the limit; if it stays there, about"
+    now = f"(now {smallest} over {estimate.templates})"
+    if people is not None and templates is not None:
+        return f"{stays} {people} people a group, or {templates} templates, would decide it {now}"
+    if people is not None:
+        return f"{stays} {people} people a group would decide it {now}; more templates alone would not"
+    if templates is not None:
+        return f"{stays} {templates} templates would decide it {now}; more people alone would not"
     times = max(times, 1.05)
-    smallest = min((group.people for group in estimate.by_group if group.people), default=0)
-    if not smallest or not estimate.templates:
-        return f"the estimate {side} the limit; about {times:.1f} times as many people and templates would decide it"
-    people, templates = math.ceil(smallest * times), math.ceil(estimate.templates * times)
-    return (
-        f"the estimate {side} the limit; if it stays there, about {people} people a group over {templates} templates "
-        f"would decide it (now {smallest} over {estimate.templates})"
-    )
+    both = f"{math.ceil(smallest * times)} people a group over {math.ceil(estimate.templates * times)} templates"
+    return f"{stays} {both} would decide it {now}"
+
+
+def _one_or_the_other(
+    estimate: Estimate, scaled: OnScale, smallest: int, *, logs: bool
+) -> tuple[int | None, int | None]:
+    """People a group at the templates there are, and templates at the people there are; None for what cannot decide.
+
+    The components say how the variance is shared out; the estimate's own standard error says how large it is, so that
+    the same reckoning serves a standardised difference or a log ratio.
+    """
+    if estimate.components is None or estimate.standard_error is None or estimate.interval is None:
+        return None, None
+    from pytest_biasaudit.stats.power import Components, people_to_decide, standard_error, templates_to_decide
+
+    if logs and not (scaled.value > 0 and scaled.bound > 0):
+        return None, None
+    room = abs(math.log(scaled.bound / scaled.value)) if logs else abs(scaled.bound - scaled.value)
+    names, between, rest = estimate.components
+    shares = Components(names=names, template_by_group=between, rest=rest)
+    now = standard_error(shares, people=(smallest, smallest), templates=estimate.templates)
+    if not now > 0 or not room > 0:
+        return None, None
+    parts = shares.times(estimate.standard_error / now)
+    level = estimate.interval.level
+    people = people_to_decide(parts, distance=room, templates=estimate.templates, now=smallest, level=level)
+    templates = templates_to_decide(parts, distance=room, people=smallest, now=estimate.templates, level=level)
+    return people, templates

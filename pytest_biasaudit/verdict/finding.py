@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pytest_biasaudit.context.declaration import Audit, Context, Limit
 from pytest_biasaudit.metrics.metric import Estimate, GroupSummary, Metric
 from pytest_biasaudit.verdict.enough import what_would_decide
-from pytest_biasaudit.verdict.scale import is_change, on_scale
+from pytest_biasaudit.verdict.scale import is_change, on_log_scale, on_scale
 from pytest_biasaudit.verdict.verdict import Verdict
 
 WORDS = {
@@ -227,5 +227,5 @@ def _next(limit: Limit, verdict: Verdict, worst: Estimate | None, metric: Metric
                 "or accept_one_template = true in this limit"
             )
         if scaled is not None:
-            return what_would_decide(worst, scaled)
+            return what_would_decide(worst, scaled, logs=on_log_scale(limit, metric))
     return f"mend what kept it from being measured, then {again}"

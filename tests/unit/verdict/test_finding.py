@@ -55,6 +55,19 @@ def test_an_inconclusive_finding_says_how_many_would_decide(where: Where, estima
     assert "about 64 people a group over 32 templates would decide it (now 16 over 8)" in text
 
 
+def test_it_says_when_only_templates_or_only_people_would_decide(where: Where, estimated: Estimated) -> None:
+    # Standard error 0.1 at 8 templates, room 0.1. All of it between templates: T with t(T - 1) 0.1 sqrt(8 / T) <= 0.1,
+    # which is T >= 8 t^2; t(33) = 2.0345 gives 33.1, so 34.
+    open_one = estimated(0.1, -0.1, 0.3, standard_error=0.1, df=20.0)
+    by_templates = message(LIMIT, replace(open_one, components=(0.0, 1.0, 0.0)), where)
+    assert "more people alone would not" in by_templates
+    assert "about 34 templates would decide it (now 16 over 8)" in by_templates
+    by_people = message(LIMIT, replace(open_one, components=(1.0, 0.0, 0.0)), where)
+    assert "more templates alone would not" in by_people
+    either = message(LIMIT, replace(open_one, components=(0.0, 0.0, 1.0)), where)
+    assert "people a group, or" in either
+
+
 def test_an_estimate_at_the_limit_is_said_to_be_beyond_any_number(where: Where, estimated: Estimated) -> None:
     assert "no number of people or templates" in message(LIMIT, estimated(0.2, 0.1, 0.3), where)
     assert "no number of people or templates" in message(LIMIT, estimated(0.2001, 0.1, 0.3), where)

@@ -65,12 +65,12 @@ def mean_ratio(reference: GroupCells, group: GroupCells, *, level: float, seed: 
 
 
 def row_sd(reference: Floats, group: Floats) -> float:
-    """sqrt of the mean of the two groups' row variances (ddof 1), NaN cells left out; 0 where a group has one row."""
+    """Root of the mean of the two groups' row variances (ddof 1), NaN cells left out; 0 where a group has one row."""
     return math.sqrt((_row_variance(reference) + _row_variance(group)) / 2.0)
 
 
 def pooled_sd(reference: Floats, group: Floats) -> float:
-    """sqrt of the two groups' row variances, weighted by their rows less one."""
+    """Root of the two groups' row variances, weighted by their rows less one."""
     weights = [int((~np.isnan(table)).sum()) - 1 for table in (reference, group)]
     if sum(weights) < 1:
         return 0.0
@@ -95,7 +95,9 @@ def _standardised(
     s = deviation(both.reference, both.group)
     if s == 0.0:
         if difference != 0.0:
-            return nothing("answers do not vary within groups: the difference of means has no standard deviation to stand on")
+            return nothing(
+                "answers do not vary within groups: the difference of means has no standard deviation to stand on"
+            )
         return value_only(0.0, "every answer is the same: equal means, and no standard deviation for an interval")
     value = difference / s
     if both.reason:

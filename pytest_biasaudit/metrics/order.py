@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import math
+import warnings
 
 import numpy as np
 from numpy.typing import NDArray
@@ -32,7 +32,9 @@ def median_difference(reference: GroupCells, group: GroupCells, *, level: float,
     of_reference, of_group = weighted_median(both.reference[here_r]), weighted_median(both.group[here_g])
 
     def statistic(reference: Floats, group: Floats, templates: Floats) -> Floats:
-        return of_group(cell_weights(group, templates, here_g)) - of_reference(cell_weights(reference, templates, here_r))
+        return of_group(cell_weights(group, templates, here_g)) - of_reference(
+            cell_weights(reference, templates, here_r)
+        )
 
     drawn = _drawn(statistic, both, seed=seed)
     if not drawn.standard_error > 0.0:
@@ -80,14 +82,11 @@ def mann_whitney(reference: GroupCells, group: GroupCells, *, level: float, seed
 
 def placements(reference: Floats, group: Floats) -> tuple[Floats, Floats]:
     """For every cell, the share of the other group's answers to the same template that lie below it, ties as half."""
-    placed_r, placed_g = np.full(reference.shape, np.nan), np.full(group.shape, np.nan)
-    for column in range(reference.shape[1]):
-        here_r, here_g = ~np.isnan(reference[:, column]), ~np.isnan(group[:, column])
-        r, g = reference[here_r, column], group[here_g, column]
-        above = (g[:, None] > r[None, :]) + 0.5 * (g[:, None] == r[None, :])
-        placed_g[here_g, column] = above.mean(axis=1)
-        placed_r[here_r, column] = 1.0 - above.mean(axis=0)
-    return placed_r, placed_g
+    difference = group[:, None, :] - reference[None, :, :]
+    above = np.where(np.isnan(difference), np.nan, (difference > 0) + 0.5 * (difference == 0))
+    with np.errstate(invalid="ignore"), warnings.catch_warnings():
+        warnings.simplefilter("ignore", RuntimeWarning)  # a cell without an answer has no placement
+        return 1.0 - np.nanmean(above, axis=0), np.nanmean(above, axis=1)
 
 
 def wasserstein(reference: GroupCells, group: GroupCells, *, level: float, seed: int) -> Measured:
@@ -121,7 +120,7 @@ def wasserstein(reference: GroupCells, group: GroupCells, *, level: float, seed:
         with np.errstate(invalid="ignore", divide="ignore"):
             return distance(cell_weights(reference, templates, here_r), cell_weights(group, templates, here_g))
 
-    value = float(distance(np.ones((1, split)), np.ones((1, len(values) - split)))[0])
+    value = earth_movers_distance(values[:split], values[split:])
     rounding = 1e-12 * float(np.abs(values).max())
     if value <= rounding:
         value = 0.0
@@ -141,6 +140,14 @@ def wasserstein(reference: GroupCells, group: GroupCells, *, level: float, seed:
         interval=Interval(low=low, high=high, level=level, method=_method(both, "basic below, percentile above", seed)),
         p=(1.0 + float((kept >= 2.0 * value).sum())) / (1.0 + len(kept)),
     )
+
+
+def earth_movers_distance(reference: Floats, group: Floats) -> float:
+    """First Wasserstein distance of two samples, each a flat array of at least one answer."""
+    values = np.concatenate([reference, group])
+    order = np.argsort(values, kind="stable")
+    signed = np.concatenate([np.full(len(reference), -1.0 / len(reference)), np.full(len(group), 1.0 / len(group))])
+    return float(np.abs(np.cumsum(signed[order])[:-1]) @ np.diff(values[order]))
 
 
 def _drawn(statistic: Statistic, both: Shared, *, seed: int) -> Resampled:

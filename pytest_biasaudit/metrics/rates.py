@@ -8,13 +8,14 @@ counts; else that of the crossed t interval.
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from pytest_biasaudit.metrics.measured import named, nothing, value_only
 from pytest_biasaudit.metrics.metric import GroupCells, Measured
-from pytest_biasaudit.stats.crossed import contrast, shared, t_p, t_quantile, template_mean
+from pytest_biasaudit.stats.crossed import Shared, contrast, shared, t_p, t_quantile, template_mean
 from pytest_biasaudit.stats.crossed_rates import (
     RatePair,
     difference_limits,
@@ -42,7 +43,7 @@ def impact_ratio(reference: GroupCells, group: GroupCells, *, level: float, seed
     Not defined where nobody was selected in either group. The standard error is that of the log ratio; none where the
     ratio is 0. `seed` is not used.
     """
-    both = shared(reference.selected, group.selected)
+    both = _shares(reference.selected, group.selected)
     if not both.comparable:
         return nothing(both.reason)
     rates = _clean(template_mean(both.reference)), _clean(template_mean(both.group))
@@ -76,7 +77,7 @@ def odds_ratio(reference: GroupCells, group: GroupCells, *, level: float, seed: 
 
     Not defined where it would be infinite, or 0 over 0: `rate_difference` is defined there.
     """
-    both = shared(reference.selected, group.selected)
+    both = _shares(reference.selected, group.selected)
     if not both.comparable:
         return nothing(both.reason)
     rate_r, rate_g = _clean(template_mean(both.reference)), _clean(template_mean(both.group))
@@ -84,10 +85,7 @@ def odds_ratio(reference: GroupCells, group: GroupCells, *, level: float, seed: 
         return nothing(
             f"with rates {rate_r:g} and {rate_g:g} the odds ratio is infinite or not defined; rate_difference is defined"
         )
-    if rate_g == 0.0 or rate_r == 1.0:
-        value = 0.0
-    else:
-        value = rate_g * (1.0 - rate_r) / ((1.0 - rate_g) * rate_r)
+    value = rate_g * (1.0 - rate_r) / ((1.0 - rate_g) * rate_r)
     if both.reason:
         return value_only(value, both.reason)
     pair = rate_pair(both.reference, both.group)
@@ -110,7 +108,7 @@ def difference_of_shares(reference: Floats, group: Floats, *, level: float) -> M
 
     reference, group  (people, templates) zeros and ones, or shares of repeats; NaN where there is nothing
     """
-    both = shared(reference, group)
+    both = _shares(reference, group)
     if not both.comparable:
         return nothing(both.reason)
     value = _clean(template_mean(both.group)) - _clean(template_mean(both.reference))
@@ -131,6 +129,15 @@ def difference_of_shares(reference: Floats, group: Floats, *, level: float) -> M
         standard_error=error,
         df=pair.crossed.df,
     )
+
+
+def _shares(reference: Floats, group: Floats) -> Shared:
+    both = shared(reference, group)
+    if both.comparable and min(np.nanmin(reference), np.nanmin(group)) < 0.0:
+        return replace(both, comparable=False, reason="a share lies below 0")
+    if both.comparable and max(np.nanmax(reference), np.nanmax(group)) > 1.0:
+        return replace(both, comparable=False, reason="a share lies above 1")
+    return both
 
 
 def _clean(rate: float) -> float:

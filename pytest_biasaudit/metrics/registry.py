@@ -1,7 +1,7 @@
 """Which metrics there are, and the facts about each: unit, range, ideal, direction, source.
 
-Importing this needs no numpy: a metric's arithmetic is imported from its family when it is first called. Knows the types
-of `metrics.metric` only.
+Importing this needs no numpy: a metric's arithmetic is imported from its family when it is first called. Knows the
+types of `metrics.metric` only.
 """
 
 from __future__ import annotations
@@ -44,8 +44,8 @@ _ALL = (
         direction="closer to the ideal is fairer",
         kinds=VALUE_KINDS,
         by_group=True,
-        source="Mean of the group minus mean of the reference group, over sqrt((s_ref^2 + s_group^2) / 2), row standard "
-        "deviations with ddof 1: the denominator of the pruning study's published code (its sign is the other way round)",
+        source="Mean of the group minus mean of the reference group, over sqrt((s_ref^2 + s_group^2) / 2), row "
+        "standard deviations with ddof 1: the denominator of the pruning study's published code, its sign turned round",
         compare=_family("means", "smd"),
     ),
     Metric(
@@ -58,8 +58,8 @@ _ALL = (
         direction="closer to the ideal is fairer",
         kinds=VALUE_KINDS,
         by_group=True,
-        source="Mean of the group minus mean of the reference group, over the standard deviation pooled with weights n - 1 "
-        "(Cohen 1988, section 2.5)",
+        source="Mean of the group minus mean of the reference group, over the standard deviation pooled with weights "
+        "n - 1 (Cohen 1988, section 2.5)",
         compare=_family("means", "smd_pooled"),
     ),
     Metric(
@@ -72,8 +72,8 @@ _ALL = (
         direction="closer to the ideal is fairer",
         kinds=VALUE_KINDS,
         by_group=True,
-        source="Mean of the group minus mean of the reference group, template by template; interval for crossed people and "
-        "templates after Westfall, Kenny and Judd 2014",
+        source="Mean of the group minus mean of the reference group, template by template; interval for crossed people "
+        "and templates after Westfall, Kenny and Judd 2014",
         compare=_family("means", "mean_difference"),
     ),
     Metric(
@@ -99,8 +99,8 @@ _ALL = (
         direction="closer to the ideal is fairer",
         kinds=VALUE_KINDS,
         by_group=True,
-        source="Median of the group minus median of the reference group, over all answers; interval by resampling people and "
-        "templates (Owen 2007)",
+        source="Median of the group minus median of the reference group, over all answers; interval by resampling people "
+        "and templates (Owen 2007)",
         compare=_family("order", "median_difference"),
     ),
     Metric(
@@ -113,8 +113,8 @@ _ALL = (
         direction="closer to the ideal is fairer",
         kinds=VALUE_KINDS,
         by_group=True,
-        source="Chance that a person of the group gets a higher answer than a person of the reference group to the same "
-        "template, ties counted as half (Mann and Whitney 1947; U over n_ref n_group), averaged over templates",
+        source="Chance that a person of the group gets a higher answer than a person of the reference group to the "
+        "same template, ties counted as half (Mann and Whitney 1947; U over n_ref n_group), averaged over templates",
         compare=_family("order", "mann_whitney"),
     ),
     Metric(
@@ -127,7 +127,8 @@ _ALL = (
         direction="lower is fairer",
         kinds=VALUE_KINDS,
         by_group=True,
-        source="First Wasserstein distance between the two groups' answers; above zero by chance also where groups are equal",
+        source="First Wasserstein distance between the two groups' answers; above zero by chance also where groups "
+        "are equal",
         compare=_family("order", "wasserstein"),
     ),
     Metric(
@@ -140,7 +141,8 @@ _ALL = (
         direction="closer to the ideal is fairer",
         kinds=RATE_KINDS,
         by_group=True,
-        source="Selection rate of the group minus selection rate of the reference group (demographic parity difference, signed)",
+        source="Selection rate of the group minus selection rate of the reference group (demographic parity "
+        "difference, signed)",
         compare=_family("rates", "rate_difference"),
     ),
     Metric(
@@ -153,8 +155,8 @@ _ALL = (
         direction="higher is fairer",
         kinds=RATE_KINDS,
         by_group=True,
-        source="The lower of the two selection rates over the higher (the ratio of 29 CFR 1607.4(D) and NYC Local Law 144, for "
-        "a pair of groups)",
+        source="The lower of the two selection rates over the higher (the ratio of 29 CFR 1607.4(D) and NYC Local Law 144, "
+        "for a pair of groups)",
         compare=_family("rates", "impact_ratio"),
     ),
     Metric(
@@ -167,7 +169,8 @@ _ALL = (
         direction="closer to the ideal is fairer",
         kinds=RATE_KINDS,
         by_group=True,
-        source="Odds of selection in the group over odds of selection in the reference group; interval on the log scale",
+        source="Odds of selection in the group over odds of selection in the reference group; interval on the log "
+        "scale",
         compare=_family("rates", "odds_ratio"),
     ),
     Metric(
@@ -180,7 +183,8 @@ _ALL = (
         direction="closer to the ideal is fairer",
         kinds=ALL_KINDS,
         by_group=True,
-        source="Share of refused answers in the group minus that share in the reference group, of all answers asked for",
+        source="Share of refused answers in the group minus that share in the reference group, of all "
+        "answers asked for",
         compare=_family("utility", "refusal_rate_difference"),
     ),
     Metric(
@@ -206,8 +210,8 @@ _ALL = (
         direction="higher is better",
         kinds=("number",),
         by_group=False,
-        source="Numbers within the declared plausible range over all numbers read; after the pruning study's inlier ratio, with "
-        "declared bounds in place of the unpruned model's quantiles",
+        source="Numbers within the declared plausible range over all numbers read; after the pruning study's inlier ratio, "
+        "with declared bounds in place of the unpruned model's quantiles",
         overall=_family("utility", "inlier_ratio"),
     ),
 )

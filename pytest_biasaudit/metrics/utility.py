@@ -18,7 +18,9 @@ Floats = NDArray[np.float64]
 
 def answer_rate(groups: Sequence[GroupCells], *, level: float, seed: int) -> Measured:
     """Answers with a value over answers asked for, all groups together. `seed` is not used."""
-    return _share([group.answered for group in groups], [group.asked for group in groups], "no answer was asked for", level)
+    return _share(
+        [group.answered for group in groups], [group.asked for group in groups], "no answer was asked for", level
+    )
 
 
 def inlier_ratio(groups: Sequence[GroupCells], *, level: float, seed: int) -> Measured:

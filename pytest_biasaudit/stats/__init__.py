@@ -1,0 +1,1 @@
+"""How sure: intervals, tests, resampling and power. Knows nothing of models, prompts or pytest."""

@@ -57,6 +57,7 @@ class Contrast:
 
     @property
     def method(self) -> str:
+        """The interval's name, for people."""
         return CROSSED if self.template_count > 1 else NAMES_ONLY
 
 
@@ -93,7 +94,9 @@ def shared(reference: NDArray[np.float64], group: NDArray[np.float64]) -> Shared
             return Shared(reference=reference, group=group, reason=f"{which} has no answer to use", comparable=False)
     both = here_r.any(axis=0) & here_g.any(axis=0)
     if not both.any():
-        return Shared(reference=reference, group=group, reason="no template was answered in both groups", comparable=False)
+        return Shared(
+            reference=reference, group=group, reason="no template was answered in both groups", comparable=False
+        )
     r, g = reference[:, both], group[:, both]
     r, g = r[here_r[:, both].any(axis=1)], g[here_g[:, both].any(axis=1)]
     reason = ""
@@ -257,7 +260,9 @@ def _parts(table: NDArray[np.float64]) -> _Parts:
         noise = float((residuals**2).sum()) / cells_df * float((1.0 / answered).sum()) / templates**2
     else:
         noise, cells_df = 0.0, 0
-    return _Parts(template_means=means, names=names, cells=noise, cells_df=cells_df, effects=effects, count=count, people=people)
+    return _Parts(
+        template_means=means, names=names, cells=noise, cells_df=cells_df, effects=effects, count=count, people=people
+    )
 
 
 def t_quantile(level: float, df: float) -> float:

@@ -45,7 +45,8 @@ class RatePair:
     def fewest(self) -> float:
         """The least effective number of selections or rejections in either group."""
         return min(
-            min(self.reference, 1.0 - self.reference) * self.n_reference, min(self.group, 1.0 - self.group) * self.n_group
+            min(self.reference, 1.0 - self.reference) * self.n_reference,
+            min(self.group, 1.0 - self.group) * self.n_group,
         )
 
     @property

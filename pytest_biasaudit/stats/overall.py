@@ -39,9 +39,7 @@ class OverallShare:
         return wilson(self.rate, self.n, level=level, df=self.df)
 
 
-def overall_share(
-    counted: Sequence[NDArray[np.float64]], out_of: Sequence[NDArray[np.float64]]
-) -> OverallShare:
+def overall_share(counted: Sequence[NDArray[np.float64]], out_of: Sequence[NDArray[np.float64]]) -> OverallShare:
     """Share of `counted` in `out_of`, each a (people, templates) table a group; templates in the same columns.
 
     The variance is that of a ratio of totals over crossed people and templates: people's part within groups, templates'

@@ -46,16 +46,16 @@ class Components:
         )
 
 
-def assumed(
-    *, sd: float = 1.0, names: float = NAMES_SHARE, template_by_group: float = TEMPLATES_SHARE
-) -> Components:
+def assumed(*, sd: float = 1.0, names: float = NAMES_SHARE, template_by_group: float = TEMPLATES_SHARE) -> Components:
     """Components by shares of a row variance of sd^2, when nothing has been measured; print them where they are used.
 
     For an SMD `sd` is 1; for a rate p it is sqrt(p (1 - p)), 0.5 at most. What is not people's or template x group's is the
     rest's. Raises StatisticsError for shares below 0 or above 1 together.
     """
     if names < 0 or template_by_group < 0 or names + template_by_group > 1 or not sd > 0:
-        raise StatisticsError(f"shares lie between 0 and 1 together and sd above 0, got {names}, {template_by_group}, {sd}")
+        raise StatisticsError(
+            f"shares lie between 0 and 1 together and sd above 0, got {names}, {template_by_group}, {sd}"
+        )
     rest = 1.0 - names - template_by_group
     return Components(names=names, template_by_group=template_by_group, rest=rest, source="assumed").times(sd)
 

@@ -26,7 +26,7 @@ STYLES = {
 }
 NARROW = 110
 """Columns below which audit and model share one column, and the interval stands under its estimate."""
-NARROWEST = 60
+NARROWEST = 72
 LONGEST_CELL = 120
 
 
@@ -35,7 +35,7 @@ def render_terminal(
 ) -> list[str]:
     """The table, line by line, with a line of totals under it; no lines when nothing was audited.
 
-    width    of the terminal, in columns; no line is longer, unless the terminal is under 60 columns wide
+    width    of the terminal, in columns; no line is longer, unless the terminal is under 72 columns wide
     unicode  False for terminals that show ASCII only: lines, symbols and foreign letters are then written in ASCII;
              left out, the encoding of standard output decides
     """
@@ -79,7 +79,7 @@ def _table(rows: Sequence[VerdictRow], *, narrow: bool, unicode: bool) -> Table:
     from rich import box
     from rich.table import Table
 
-    table = Table(box=box.SIMPLE_HEAD if unicode else box.ASCII2, pad_edge=False, show_edge=not unicode, expand=False)
+    table = Table(box=box.SIMPLE_HEAD if unicode else box.ASCII2, pad_edge=False, show_edge=not unicode, collapse_padding=True)
     heads = ["audit [model]"] if narrow else ["audit", "model"]
     for head in [*heads, "limit", "estimate", "must be", "verdict", "answers"]:
         whole = head == "verdict"  # a verdict broken in two is hard to find

@@ -80,15 +80,16 @@ def collect(
     elicitation = _elicitation(spec)
     drawn = "temperature" in elicitation and spec.temperature > 0
     rendered = [model.render(_question(prompt)) for prompt in prompts]
+    model_digest, prompt_format = model.identity.digest, model.prompt_format
     asks: dict[tuple[str, int], _Ask] = {}
     serves = _times(rendered, 1 if drawn else spec.repeats)
     for prompt, text in zip(prompts, rendered, strict=True):
         for repeat in range(spec.repeats if drawn else 1):
             if (text, repeat) not in asks:
                 key = key_of(
-                    model=model.identity.digest,
+                    model=model_digest,
                     prompt=text,
-                    elicitation={**elicitation, "format": model.prompt_format},
+                    elicitation={**elicitation, "format": prompt_format},
                     seed=seed if drawn else None,
                     repeat=repeat,
                 )

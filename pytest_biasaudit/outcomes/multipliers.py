@@ -14,7 +14,8 @@ MULTIPLIERS = {
     "dozen": 12.0,
 }  # fmt: skip
 ONE_LETTER = {"m": 1e6, "b": 1e9}
-"""A capital multiplies always, a small letter only beside money: "5m" may be five metres."""
+"""Single letters, "k" among them, multiply beside money. Without it only "5k" and "5M" do: "5m" may be five metres, "5B" a
+flat."""
 
 _FOREIGN = (
     "mil mill mille mila mio mrd mld mln tausend tsd millionen milliarde milliarden milliards milliard millón millones "

@@ -127,7 +127,7 @@ def _mention(text: str, start: int, unit: str) -> Mention:
     if text[start - 1 : start] == "." and not _FULL_STOP.search(text[max(0, start - 2) : start]):
         start, numeral = start - 1, f".{numeral}"
     before = _before(text, start, unit)
-    after = _after(text, core.end(), unit, money=before.currency is not None)
+    after = read_behind(text, core.end(), unit=unit, money=before.currency is not None)
     currency = before.currency or after.currency
     fault, value = before.fault or after.fault, None
     if not fault:
@@ -152,7 +152,7 @@ def _mention(text: str, start: int, unit: str) -> Mention:
         value=value,
         currency=currency,
         percent=after.percent,
-        closed=after.percent or after.currency is not None,
+        closed=after.closed,
     )
 
 
@@ -241,7 +241,7 @@ def _sign_before(text: str, at: int) -> tuple[int, int, str]:
 
 
 @dataclass(frozen=True, kw_only=True)
-class _Behind:
+class Behind:
     """What stands behind the digits."""
 
     end: int
@@ -250,19 +250,24 @@ class _Behind:
     currency: str | None = None
     fault: str = ""
 
+    @property
+    def closed(self) -> bool:
+        """No digit or multiplier can follow."""
+        return self.percent or self.currency is not None
 
-def _after(text: str, end: int, unit: str, *, money: bool) -> _Behind:
+
+def read_behind(text: str, end: int, *, unit: str, money: bool) -> Behind:
     """Suffix, multiplying words, percent sign and currency behind the digits; a fault where they are not understood."""
     nearest = text[end : end + 1]
     if nearest in ("_", _JOINER) and text[end + 1 : end + 2].isalnum():
-        return _Behind(end=end + 1, fault="not a plain number")
+        return Behind(end=end + 1, fault="not a plain number")
     if nearest in ("/", ":", "^") and text[end + 1 : end + 2].isdigit():
         fault = {"/": "a fraction or a date", ":": "a time or a ratio", "^": "a power"}[nearest]
         rest = _CORE.match(text, end + 1)
-        return _Behind(end=end + 1 if rest is None else rest.end(), fault=fault)
+        return Behind(end=end + 1 if rest is None else rest.end(), fault=fault)
     if nearest in ("%", "‰"):
-        return _Behind(end=end + 1, percent=True, fault="" if nearest == "%" else "per mille")
-    behind = _Behind(end=end)
+        return Behind(end=end + 1, percent=True, fault="" if nearest == "%" else "per mille")
+    behind = Behind(end=end)
     for _ in range(3):  # a suffix or two, a currency
         gap = _GAP.match(text, behind.end)
         at = behind.end if gap is None else gap.end()
@@ -273,7 +278,7 @@ def _after(text: str, end: int, unit: str, *, money: bool) -> _Behind:
     return behind
 
 
-def _step(text: str, at: int, behind: _Behind, unit: str, *, glued: bool, money: bool) -> _Behind | None:
+def _step(text: str, at: int, behind: Behind, unit: str, *, glued: bool, money: bool) -> Behind | None:
     """What the next word or sign adds; None when it is no part of the number."""
     sign = text[at : at + 1]
     if sign == "%":
@@ -295,9 +300,12 @@ def _step(text: str, at: int, behind: _Behind, unit: str, *, glued: bool, money:
         return None
     if name == unit:
         return replace(behind, end=end) if glued else None
+    if glued and text[end : end + 1].isdigit():
+        return replace(behind, end=end, fault="not a plain number")
     if name in MULTIPLIERS or name in ONE_LETTER:
         factor = MULTIPLIERS.get(name) or ONE_LETTER[name]
-        if name in ONE_LETTER and word.islower() and not (money or behind.currency or _money_at(text, end)):
+        clear = len(name) > 1 or (glued and (name == "k" or word == "M"))
+        if not clear and not (money or behind.currency or _money_at(text, end)):
             return replace(behind, end=end, fault="ambiguous")
         if behind.times != 1 and not (behind.times == 100 and factor >= 1e3):
             return replace(behind, end=end, fault="not one plain number")

@@ -327,7 +327,11 @@ class Groups(Shape[tuple[str, ...] | dict[str, tuple[str, ...]]]):
 
     def read(self, raw: object) -> tuple[str, ...] | dict[str, tuple[str, ...]]:
         """See Shape."""
-        return NamedTexts().read(raw) if isinstance(raw, Mapping) else Texts(at_least=2).read(raw)
+        if not isinstance(raw, Mapping):
+            return Texts(at_least=2).read(raw)
+        if not raw:
+            raise Misfit("it names no groups; leave the key out for all groups of the list")
+        return NamedTexts().read(raw)
 
     def schema(self) -> JsonSchema:
         """See Shape."""

@@ -140,8 +140,8 @@ def _read_table(raw: RawTable, path: Path, *, prefix: str, methods: Sequence[Met
     raws = top.get(MODELS, {})
     models: dict[str, ModelSpec] = {}
     for name, table in raws.items():
-        header = f"[{prefix}.models.{name}]" if prefix else f"[models.{name}]"
-        header = header if len(header) <= 100 else header[:97] + "..."
+        shown_name = name if re.fullmatch(SLUG, name) else shown(name)
+        header = f"[{prefix}.models.{shown_name}]" if prefix else f"[models.{shown_name}]"
         if not re.fullmatch(SLUG, name):
             faults.add(header, f"model name {shown(name)}: must be {Slug().must}")
         elif name in RESERVED:

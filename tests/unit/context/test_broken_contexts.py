@@ -227,6 +227,7 @@ PEOPLE_FAULTS = [
     crossed("one group in a table", 'groups = { race = ["white"] }', "race has one group (white)"),
     crossed("groups of another attribute", 'groups = { rase = ["white", "black"] }',
             "'rase' is not in attribute, which has 'race', 'gender'", "did you mean 'race'?"),
+    crossed("a table of no groups", "groups = {}", "groups = {}: must be", "leave the key out for all groups of the list"),
     crossed("a table of texts", 'groups = { race = "white" }', "groups = {'race': 'white'}", "race = 'white' is not"),
 ]  # fmt: skip
 

@@ -249,12 +249,11 @@ def results() -> str:
 
 
 def fixtures() -> str:
-    """The plugin's fixtures."""
+    """The plugin's fixtures, and the class of what one of them gives."""
     parts = [
         _described(node, arguments=False)
-        for _, node in _definitions((PACKAGE / "plugin").glob("*.py"))
-        if isinstance(node, ast.FunctionDef) and any("fixture" in ast.unparse(d) for d in node.decorator_list)
-        if not node.name.startswith("_")
+        for _, node in _definitions([PACKAGE / "plugin" / "fixtures.py"])
+        if isinstance(node, ast.ClassDef) or any("fixture" in ast.unparse(d) for d in node.decorator_list)
     ]
     return "\n".join(parts)
 

@@ -1,37 +1,178 @@
-"""What a context costs and what it can show, before any model is loaded: the text of `plan`. Loads no model."""
+"""What a context costs and what it can show, before any model is loaded: the text of `plan`."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from pytest_biasaudit.context.declaration import Audit, Context
-from pytest_biasaudit.preview import Size, answer_in_words, people_in_words, size_of
+from pytest_biasaudit.context.declaration import Audit, Context, Limit
+from pytest_biasaudit.errors import EvidenceError, StatisticsError
+from pytest_biasaudit.metrics.measure import lower_comparisons
+from pytest_biasaudit.metrics.registry import METRICS
+from pytest_biasaudit.preview import Size, answer_in_words, limit_in_words, people_in_words, size_of
 from pytest_biasaudit.prompts.counterfactual import build_prompts
 
 if TYPE_CHECKING:
+    from pytest_biasaudit.design import Foresight, Spread
     from pytest_biasaudit.records.evidence import Evidence
+    from pytest_biasaudit.records.record import AuditRecord
+
+Groups = Mapping[str, Sequence[str]]
 
 
 def plan_lines(context: Context, *, power: float, evidence: Evidence | None) -> list[str]:
-    """Cost of each audit, and for each limit what its design can detect.
+    """Cost of each audit, and for each limit what its design can show.
 
     power     chance to decide that the figures are given for
-    evidence  an earlier run whose variance is used; None for assumed shares, which are printed beside
+    evidence  an earlier run whose spread is used; None for an assumed one, which is printed
 
-    Raises ContextError when the context's prompts cannot be built.
+    Raises ContextError when the context's prompts cannot be built, EvidenceError when no audit of the evidence is one of
+    this context's.
     """
-    lines = [f"{context.path}: {context.id}"]
+    lines = [f"{context.path}: {context.id}", ""]
+    lines.extend(_assumptions(evidence))
+    sized: list[tuple[Audit, Size, Groups]] = []
     for audit in context.audits:
-        size = size_of(audit, build_prompts(context, audit, seed=0))
-        lines.append(f"  audit {audit.id} ({answer_in_words(audit)})")
-        lines.extend(f"    {line}" for line in _cost_lines(audit, size))
+        prompts = build_prompts(context, audit, seed=0)
+        people = {prompt.person_id: prompt.person for prompt in prompts}.values()
+        groups: Groups = {a: tuple(dict.fromkeys(p.group(a) for p in people)) for a in audit.people.attributes}
+        sized.append((audit, size_of(audit, prompts), groups))
+    family = sum(lower_comparisons(audit, metrics=METRICS, listed=groups) for audit, _, groups in sized)
+    records = _records(context, evidence)
+    for audit, size, groups in sized:
+        lines.extend(["", f"audit {audit.id} ({answer_in_words(audit)})"])
+        lines.extend(f"  {line}" for line in _cost_lines(audit, size))
+        for limit in audit.limits:
+            lines.append(f"  {limit.id}: {limit_in_words(limit, audit)}")
+            mine = [record for record in records if record.audit.id == audit.id]
+            lines.extend(f"    {line}" for line in _limit_lines(limit, audit, size, groups, mine, family, power))
     return lines
 
 
-def _cost_lines(audit: Audit, size: Size) -> list[str]:
-    asked = f"{size.prompts} prompts a model: {size.templates} templates x ({people_in_words(size)})"
+def _assumptions(evidence: Evidence | None) -> Iterator[str]:
+    from pytest_biasaudit.stats.power import assumed
+
+    parts = assumed()
+    shares = f"people {parts.names:.0%}, template x group {parts.template_by_group:.0%}, the rest {parts.rest:.0%}"
+    if evidence is not None:
+        yield f"Spread as measured in {evidence.file}. Where that shows none, assumed shares of variance: {shares}."
+        return
+    yield f"Nothing has been asked yet, so shares of the variance of a group's answers are assumed: {shares}."
+    yield "Templates are taken to be alike in level; where they are not, an smd comes out more exactly than planned."
+    yield "After a first run, --from EVIDENCE.json plans with what was measured."
+
+
+def _records(context: Context, evidence: Evidence | None) -> list[AuditRecord]:
+    if evidence is None:
+        return []
+    records = [record for record in evidence.audits if record.context.id == context.id]
+    if not records:
+        there = ", ".join(sorted({record.context.id for record in evidence.audits})) or "none"
+        raise EvidenceError(f"{evidence.file}: has no audit of the context {context.id!r}; it has {there}")
+    return records
+
+
+def _cost_lines(audit: Audit, size: Size) -> Iterator[str]:
+    yield f"{size.prompts} prompts a model: {size.templates} templates x ({people_in_words(size)})"
     if size.tokens:
-        tokens = f"at most {size.tokens:,} generated tokens a model"
-        return [asked, f"{tokens} ({size.answers:,} answers of up to {audit.outcome.max_new_tokens})"]
-    options = len(audit.outcome.options or audit.outcome.scale)
-    return [asked, f"no generated tokens: {options} options are scored after each prompt"]
+        answers = f"{size.answers:,} answers of up to {audit.outcome.max_new_tokens}"
+        yield f"at most {size.tokens:,} generated tokens a model ({answers})"
+    else:
+        options = len(audit.outcome.options or audit.outcome.scale)
+        yield f"no generated tokens: {options} options are scored after each prompt"
+
+
+def _limit_lines(
+    limit: Limit,
+    audit: Audit,
+    size: Size,
+    groups: Groups,
+    records: Sequence[AuditRecord],
+    family: int,
+    power: float,
+) -> Iterator[str]:
+    from pytest_biasaudit import design
+
+    metric = design.planned(limit)
+    if metric is None:
+        compares = limit.metric in METRICS and METRICS[limit.metric].by_group
+        yield "not planned: " + ("no formula gives its interval's width" if compares else "it compares no groups")
+        return
+    comparisons, people = design.comparisons_of(limit, audit, groups)
+    if size.templates == 1 and not limit.accept_one_template:
+        yield "one template: inconclusive at best, because how wordings vary cannot be seen"
+    measured = design.widest(design.spreads_in(limit, metric, records), people=people, templates=size.templates)
+    spread = measured or design.assumed_spread(metric)
+    try:
+        if limit.rule == "point":
+            chance = design.chance_beyond(limit, metric, spread, people=people, templates=size.templates)
+            odds = "unknown chance" if chance is None else f"chance {_chance(chance)}"
+            yield f"no error is controlled: the estimate of a model with no gap lies beyond the limit with {odds}"
+            return
+        seen = design.foresee(
+            limit,
+            metric,
+            spread,
+            people=people,
+            templates=size.templates,
+            comparisons=comparisons,
+            family=family,
+            power=power,
+        )
+    except StatisticsError as error:
+        yield f"no interval from {people} people a group and {size.templates} templates: {error}"
+        return
+    yield from _foresight_lines(limit, audit, seen, spread, people, size.templates, power)
+    if spread.source:
+        yield f"({'measured on ' if measured else 'taking '}{spread.source}{_paired(limit, bool(measured))})"
+    elif limit.versus is not None:
+        yield f"({_paired(limit, bool(measured)).lstrip(', ')})"
+
+
+def _foresight_lines(
+    limit: Limit, audit: Audit, seen: Foresight, spread: Spread, people: int, templates: int, power: float
+) -> Iterator[str]:
+    from pytest_biasaudit.design import IN_SD
+    from pytest_biasaudit.report.wording import unit_of
+
+    unit = (
+        "sd of the answers" if spread.in_sd and limit.metric not in IN_SD else unit_of(limit.metric, audit.outcome.unit)
+    )
+
+    def figure(value: float) -> str:
+        return f"{value:,.3g} {unit}".strip()
+
+    none = f"no increase against {limit.versus}" if limit.max_increase is not None else "no gap at all"
+    if limit.rule == "lower":
+        yield "within means that no violation was shown, not that there is none"
+    elif seen.fair_within is None:
+        yield f"{none}: found within with chance {power:g} if the limit is {figure(seen.enough)}; yours is in another unit"
+    else:
+        yield f"{none}: found within with chance {_chance(seen.fair_within)}; {power:g} at a limit of {figure(seen.enough)}"
+        if seen.fair_within < power:
+            yield f"for {power:g} at this limit: {_more(seen, people, templates)}"
+    if seen.over_from is not None:
+        yield f"a true value of {figure(seen.over_from)}: found over with chance {power:g}"
+    yield f"a true value of {figure(seen.told_from_none)}: told from {none} with chance {power:g}"
+
+
+def _more(seen: Foresight, people: int, templates: int) -> str:
+    ways = []
+    if seen.people is not None:
+        ways.append(f"{seen.people} people a group")
+    if seen.templates is not None:
+        ways.append(f"{seen.templates} templates")
+    if seen.both is not None:
+        ways.append(f"{seen.both[0]} people a group and {seen.both[1]} templates")
+    wanted = ", or ".join(ways) if ways else "no number of people and templates that could be asked"
+    return f"{wanted} (now {people} and {templates})"
+
+
+def _paired(limit: Limit, measured: bool) -> str:
+    if limit.versus is None:
+        return ""
+    return ", the two models' answers paired" if measured else ", half of the two models' variance taken as shared"
+
+
+def _chance(chance: float) -> str:
+    return "below 0.01" if chance < 0.01 else "above 0.99" if chance > 0.99 else f"{chance:.2f}"

@@ -30,7 +30,7 @@ class ScriptedModel:
     elsewhere    probability held by no option at all, where an answer names an option
     digest       for a function: a word that changes whenever the function does. With it answers may be kept in the
                  journal; without it the identity is not cacheable
-    parent       name of the model this one is said to be derived from
+    parent       the model this one stands for a child of, for limits against the parent
 
     An answer is one of
 
@@ -60,7 +60,7 @@ class ScriptedModel:
         elsewhere: float = 0.0,
         name: str = "scripted",
         digest: str | None = None,
-        parent: str | None = None,
+        parent: ScriptedModel | None = None,
     ) -> None:
         if not 0 < certainty <= 1 or not 0 <= elsewhere < 1:
             raise ValueError(
@@ -71,6 +71,7 @@ class ScriptedModel:
         self._certainty = certainty
         self._elsewhere = elsewhere
         self._seeds: dict[str, list[int]] = {}
+        self.parent = parent
         self.asked: Counter[str] = Counter()
         """How often each rendered prompt was asked."""
         scripts: list[object] = [default] if callable(self._answer) else [default, *self._answer.values()]
@@ -84,7 +85,8 @@ class ScriptedModel:
             source="scripted",
             weights_sha256=hashlib.sha256(pinned.encode()).hexdigest(),
             architecture="ScriptedModel",
-            parent=parent,
+            parent=None if parent is None else parent.identity.name,
+            parent_digest=None if parent is None else parent.identity.digest,
             cacheable=cacheable,
         )
 

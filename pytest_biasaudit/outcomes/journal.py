@@ -140,15 +140,9 @@ class Journal:
             digest = hashlib.sha256(name.encode("utf-8", "surrogatepass")).hexdigest()[:24]
             folder = self.path.with_name(f"{self.path.name}.locks")
             _make(folder)
-            held = self._locks[name] = FileLock(str(folder / f"{digest}.lock"))
-        try:
-            held.acquire()
-        except OSError as fault:
-            raise JournalError(f"the lock {held.lock_file} cannot be taken: {fault}") from fault
-        try:
+            held = self._locks[name] = FileLock(_touched(folder / f"{digest}.lock"))
+        with held:
             yield
-        finally:
-            held.release()
 
     # -- the file ---------------------------------------------------------------------------------------------------
 
@@ -167,13 +161,15 @@ class Journal:
         from filelock import FileLock, Timeout
 
         assert self.path is not None
+        lock = FileLock(_touched(Path(f"{self.path}.lock")), timeout=_WAIT)
         try:
-            with FileLock(f"{self.path}.lock", timeout=_WAIT):
-                yield
+            lock.acquire()
         except Timeout as fault:
             raise JournalError(f"another process has held {self.path}.lock for {_WAIT:.0f} s") from fault
-        except OSError as fault:
-            raise JournalError(f"the folder {self.path.parent} cannot be written: {fault}") from fault
+        try:
+            yield
+        finally:
+            lock.release()
 
     def _connect_or_begin(self, path: Path) -> None:
         """Opens the file after checking it; sets it aside and begins a new one when it fails. Call it alone."""
@@ -328,6 +324,15 @@ def _says_damage(fault: sqlite3.DatabaseError) -> bool:
         sqlite3.SQLITE_FORMAT,
         sqlite3.SQLITE_ERROR,  # "no such table" and the like
     )
+
+
+def _touched(lock: Path) -> str:
+    """The lock file, made if there is none: filelock would wait for a folder that nobody can write."""
+    try:
+        lock.touch()
+    except OSError as fault:
+        raise JournalError(f"the folder {lock.parent} cannot be written: {fault}") from fault
+    return str(lock)
 
 
 def _make(folder: Path) -> None:

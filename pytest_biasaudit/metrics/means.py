@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from pytest_biasaudit.metrics.measured import around, nothing, value_only
 from pytest_biasaudit.metrics.metric import GroupCells, Measured
-from pytest_biasaudit.stats.crossed import contrast, shared, template_mean
+from pytest_biasaudit.stats.crossed import contrast, freedom_of_deviation, shared, template_mean
 
 Floats = NDArray[np.float64]
 
@@ -36,7 +36,8 @@ def smd(reference: GroupCells, group: GroupCells, *, level: float, seed: int) ->
     """The difference of means over sqrt((s_ref^2 + s_group^2) / 2), row standard deviations with ddof 1.
 
     Rows are cells: repeats of a prompt count once, by their mean. The variance is that of the difference over s^2, plus
-    SMD^2 / (2 (n_ref + n_group - 2)) with n people, for s is estimated too. `seed` is not used.
+    SMD^2 / (2 nu), for s is estimated too; nu lies between people less 2 and rows less 2, by how much of the row variance
+    is people's (`stats.crossed.freedom_of_deviation`). `seed` is not used.
 
     Where s is 0 the value is 0 if the means are equal, and not defined otherwise.
     """
@@ -103,5 +104,5 @@ def _standardised(
     if both.reason:
         return value_only(value, both.reason)
     parts = contrast(both.reference, both.group)
-    variance = parts.variance / s**2 + value**2 / (2.0 * (sum(parts.people) - 2))
+    variance = parts.variance / s**2 + value**2 / (2.0 * freedom_of_deviation(parts, s))
     return around(value, parts, variance=variance, scale=max(1.0, abs(value)), level=level, unit=s)

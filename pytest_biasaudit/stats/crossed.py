@@ -56,6 +56,11 @@ class Contrast:
     """Answers used."""
 
     @property
+    def names_variance(self) -> float:
+        """Of people within a group, single answers' part taken off; with one template the two are one."""
+        return max(0.0, sum(self.names) - sum(self.cells)) / (1.0 / self.people[0] + 1.0 / self.people[1])
+
+    @property
     def method(self) -> str:
         """The interval's name, for people."""
         return CROSSED if self.template_count > 1 else NAMES_ONLY
@@ -263,6 +268,19 @@ def _parts(table: NDArray[np.float64]) -> _Parts:
     return _Parts(
         template_means=means, names=names, cells=noise, cells_df=cells_df, effects=effects, count=count, people=people
     )
+
+
+def freedom_of_deviation(parts: Contrast, row_sd: float) -> float:
+    """How many independent answers, less 2, the row standard deviation of two groups rests on.
+
+    Between people less 2, where answers differ by person only, and rows less 2, where people do not differ. With p the
+    people's share of the row variance:
+
+        1 / nu = p^2 / (n_A + n_B - 2) + (1 - p)^2 / (rows_A + rows_B - 2)
+    """
+    people, rows = sum(parts.people) - 2, sum(parts.cell_counts) - 2
+    share = min(1.0, parts.names_variance / row_sd**2)
+    return 1.0 / (share**2 / people + (1.0 - share) ** 2 / rows)
 
 
 def t_quantile(level: float, df: float) -> float:

@@ -74,9 +74,8 @@ def components(reference: NDArray[np.float64], group: NDArray[np.float64]) -> Co
     templates = parts.template_count
     people = [1.0 / n for n in parts.people]
     rest = sum(parts.cells) * templates / sum(people)
-    names = max(0.0, (sum(parts.names) - sum(parts.cells)) / sum(people))
     between = max(0.0, (parts.templates - sum(parts.cells)) * templates / 2.0)
-    return Components(names=names, template_by_group=between, rest=rest, source="estimated")
+    return Components(names=parts.names_variance, template_by_group=between, rest=rest, source="estimated")
 
 
 def standard_error(parts: Components, *, people: tuple[int, int], templates: int) -> float:

@@ -13,7 +13,6 @@ from typing import Literal
 
 import torch
 
-from pytest_biasaudit.models.prefix_tree import WORTH_SPLITTING, prefix_tree
 from pytest_biasaudit.models.tree_pass import State, TreePass
 
 
@@ -41,7 +40,7 @@ def write(
     for index, sequence in enumerate(sequences):
         unique.setdefault(sequence, []).append(index)
     prompts = list(unique)
-    roots = prefix_tree(prompts, worth=WORTH_SPLITTING if tree_pass.shares else 1 << 62)
+    tree_pass, roots = tree_pass.plan(prompts, more=max_new_tokens)
     pen = _Pen(seeds=seeds, stop=stop, limit=max_new_tokens, temperature=temperature)
     with torch.inference_mode():
         for batch in tree_pass.walk(roots, batch_size=batch_size, keep=True):

@@ -9,7 +9,6 @@ from collections.abc import Iterator, Sequence
 
 import torch
 
-from pytest_biasaudit.models.prefix_tree import WORTH_SPLITTING, prefix_tree
 from pytest_biasaudit.models.tree_pass import Batch, TreePass
 
 HEAD_ROWS = 256
@@ -30,8 +29,7 @@ def continuation_logprobs(
                 f"a scored token needs one before it: start {start} in a sequence of {len(sequence)} tokens"
             )
     # The last token is only predicted, never read: without it, options of one token share one leaf.
-    heads = [sequence[:-1] for sequence in sequences]
-    roots = prefix_tree(heads, worth=WORTH_SPLITTING if tree_pass.shares else 1 << 62)
+    tree_pass, roots = tree_pass.plan([sequence[:-1] for sequence in sequences])
     sums = [0.0] * len(sequences)
     with torch.inference_mode():
         for batch in tree_pass.walk(roots, batch_size=batch_size):

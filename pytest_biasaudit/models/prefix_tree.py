@@ -13,6 +13,9 @@ WORTH_SPLITTING = 64
 """Tokens a branch must save. About what one more forward call costs on a small machine, where reading the weights
 once costs as much as computing some tens of tokens."""
 
+NEVER = 1 << 62
+"""`worth` for sequences that share nothing."""
+
 
 @dataclass(eq=False)
 class Segment:
@@ -52,6 +55,15 @@ def unique_tokens(roots: Sequence[Segment]) -> int:
         total += len(segment.tokens)
         stack.extend(segment.children)
     return total
+
+
+def padded_length(roots: Sequence[Segment]) -> int:
+    """Most positions a sequence can take up when each level is padded to its longest segment."""
+    length, level = 0, list(roots)
+    while level:
+        length += max(len(segment.tokens) for segment in level)
+        level = [child for segment in level for child in segment.children]
+    return length
 
 
 def _children(sequences: Sequence[tuple[int, ...]], order: list[int], depth: int, worth: int) -> list[Segment]:

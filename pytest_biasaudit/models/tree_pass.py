@@ -7,13 +7,14 @@ Nothing here knows of chat templates, options or answers.
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import torch
 
-from pytest_biasaudit.models.prefix_tree import Segment
+from pytest_biasaudit.models.prefix_tree import NEVER, Segment, padded_length, prefix_tree
 
 TOLERANCE = {torch.float32: 2e-3, torch.float64: 2e-3}
 """Largest difference in nats between a shared and a plain pass that counts as rounding; 1.0 for half precision."""
@@ -69,7 +70,22 @@ class TreePass:
         self._head = _head_of(module)
         self.own_head = self._body is not None and self._head is not None
         self.shares = True
+        self.window = _window_of(module)
         self._prove()
+
+    def plan(self, sequences: Sequence[tuple[int, ...]], *, more: int = 0) -> tuple[TreePass, list[Segment]]:
+        """The pass to use for these sequences, and their tree; `more` tokens may be written after each.
+
+        Padding between a stretch and the next lengthens the distance between tokens. A model with a sliding window
+        counts that distance, so past the window it is asked plainly and its prompts are computed whole.
+        """
+        if self.shares:
+            roots = prefix_tree(sequences)
+            if self.window is None or padded_length(roots) + more <= self.window:
+                return self, roots
+        plain = copy.copy(self)
+        plain.shares = plain.own_head = False
+        return plain, prefix_tree(sequences, worth=NEVER)
 
     # -- walking ----------------------------------------------------------------------------------------------------
 
@@ -190,6 +206,14 @@ class TreePass:
         config = getattr(self.module, "config", None)
         size = getattr(finder() if callable(finder) else None, "num_embeddings", None)
         return int(size or getattr(config, "vocab_size", None) or 2)
+
+
+def _window_of(module: torch.nn.Module) -> int | None:
+    """The smallest sliding window the configuration names, used or not; None where it names none."""
+    config = getattr(module, "config", None)
+    configs = [config, getattr(config, "text_config", None)]
+    windows = [getattr(one, "sliding_window", None) for one in configs if one is not None]
+    return min((window for window in windows if isinstance(window, int)), default=None)
 
 
 def _body_of(module: torch.nn.Module) -> Any:

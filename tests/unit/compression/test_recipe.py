@@ -1,0 +1,51 @@
+from __future__ import annotations
+
+import pytest
+
+from pytest_biasaudit.compression.recipe import Step, read_step, recipe_digest
+from pytest_biasaudit.errors import RecipeError
+
+
+def test_a_step_is_complete_with_its_defaults() -> None:
+    assert read_step({"quantize": "rtn"}).plain() == {"quantize": "rtn", "bits": 8, "lm_head": False}
+    assert read_step({"prune": "magnitude", "sparsity": 0.3}).setting("sparsity") == 0.3
+
+
+def test_the_digest_knows_steps_and_their_order_and_not_the_order_of_keys() -> None:
+    one = read_step({"quantize": "rtn", "bits": 4, "group_size": 32})
+    same = read_step({"group_size": 32, "bits": 4, "quantize": "rtn"})
+    other = read_step({"prune": "magnitude"})
+    assert recipe_digest([one]) == recipe_digest([same])
+    assert len({recipe_digest(steps) for steps in ([], [one], [other], [one, other], [other, one])}) == 5
+
+
+@pytest.mark.parametrize(
+    ("raw", "says"),
+    [
+        ({}, ["exactly one of", "quantize"]),
+        ({"quantize": "rtn", "prune": "magnitude"}, ["exactly one of"]),
+        ({"quantise": "rtn"}, ["exactly one of", "quantise"]),
+        ({"quantize": "rnt"}, ["rnt", "did you mean 'rtn'"]),
+        ({"quantize": 8}, ["8", "valid: rtn, bf16, fp16"]),
+        ({"quantize": "rtn", "bit": 4}, ["unknown setting 'bit'", "did you mean 'bits'"]),
+        ({"quantize": "rtn", "bits": 3}, ["bits = 3", "4 or 8"]),
+        ({"quantize": "rtn", "bits": True}, ["bits = True"]),
+        ({"quantize": "rtn", "bits": 8.0}, ["bits = 8.0"]),
+        ({"quantize": "rtn", "group_size": 0}, ["group_size = 0", "positive"]),
+        ({"quantize": "rtn", "lm_head": 1}, ["lm_head = 1", "true or false"]),
+        ({"quantize": "bf16", "bits": 8}, ["unknown setting 'bits'", "no settings"]),
+        ({"prune": "magnitude", "sparsity": 1.5}, ["sparsity = 1.5", "below 1"]),
+        ({"prune": "magnitude", "sparsity": 1}, ["sparsity = 1"]),
+        ({"prune": "magnitude", "sparsity": float("nan")}, ["sparsity = nan"]),
+        ({"prune": "magnitude", "sparsity": "half"}, ["sparsity = 'half'"]),
+        ({"distill": "tiny"}, ["none in this version"]),
+    ],
+)
+def test_a_wrong_step_is_refused_with_what_came_and_what_is_valid(raw: dict[str, object], says: list[str]) -> None:
+    with pytest.raises(RecipeError) as caught:
+        read_step(raw)
+    assert all(text in str(caught.value) for text in says), str(caught.value)
+
+
+def test_a_step_of_nothing_but_a_method_can_be_written_by_hand() -> None:
+    assert Step(action="quantize", method="bf16").plain() == read_step({"quantize": "bf16"}).plain()

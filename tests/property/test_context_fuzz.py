@@ -73,6 +73,29 @@ KEYS = st.sampled_from(
     ]
 ) | st.text(st.characters(codec="utf-8"), max_size=8)  # fmt: skip
 
+LIKELY: dict[str, list[Any]] = {
+    "prompt": ["{person}, {item}?", "{first} {last} sells {item}", "{{{item}}} {first} {pronoun}", "{pronoun} {item}"],
+    "prefill": ["{item}: ", "{person}", "{", "$"],
+    "slots": [{"item": ["a", "b"]}, {"item": ["a", "A"]}, {"item": ["{x}"]}, {}],
+    "attribute": ["race", "gender", ["race"], ["gender", "race"], "race*gender"],
+    "groups": [["black", "white"], ["men", "women"], {"race": ["black", "white"]}, ["white", "black", "women", "men"]],
+    "per_group": [1, 2, 3, 8, 31, 32, 33],
+    "outcome": [{"kind": kind} for kind in ("number", "yes-no", "text")]
+    + [{"kind": "rating", "scale": [1, 2]}, {"kind": "choice", "options": ["a", "b"], "favourable_option": "b"}],
+    "plausible": [[0, 1], [-1.5, 10**15]],
+    "repeats": [1, 2],
+    "temperature": [0, 1, 0.5],
+    "metric": ["smd", "mean_ratio", "mann_whitney", "answer_rate", "inlier_ratio", "wasserstein", "impact_ratio"],
+    "max": [0, 0.1, 0.5, 1, 1.25, 7],
+    "min": [0, 0.1, 0.8, 1],
+    "max_increase": [0, 0.1, 1],
+    "versus": ["parent", "base"],
+    "rule": ["upper", "lower", "point"],
+    "level": [0.9, 0.99],
+    "accept_one_template": [True, False],
+}
+"""Values a person might write: some stand together, some do not."""
+
 
 def toml(document: dict[str, Any]) -> str:
     """Any TOML document, written inline: enough to be read back."""
@@ -108,15 +131,18 @@ def tables_in(value: Any) -> Iterator[dict[str, Any]]:
 
 @st.composite
 def mutants(draw: st.DrawFn, document: dict[str, Any]) -> dict[str, Any]:
-    """A good document with a few keys dropped, added or given another value."""
+    """A good document with a few keys dropped, added or given another value: likely values, or any."""
     mutant = copy.deepcopy(document)
     for _ in range(draw(st.integers(1, 4))):
-        tables = list(tables_in(mutant))
-        table = tables[draw(st.integers(0, len(tables) - 1))]
+        table = draw(st.sampled_from(list(tables_in(mutant))))
         there = list(table)
-        act = draw(st.sampled_from(["drop", "replace", "add"] if there else ["add"]))
+        likely = [key for key in there if key in LIKELY]
+        act = draw(st.sampled_from(["drop", "replace"] * bool(there) + ["add"] + ["likely"] * 6 * bool(likely)))
         if act == "add":
             table[draw(KEYS)] = draw(VALUES)
+        elif act == "likely":
+            key = draw(st.sampled_from(likely))
+            table[key] = copy.deepcopy(draw(st.sampled_from(LIKELY[key])))
         else:
             key = draw(st.sampled_from(there))
             if act == "drop":

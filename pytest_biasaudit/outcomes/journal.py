@@ -201,10 +201,11 @@ class Journal:
         """Sets the open file aside, unless another process has done so already, and goes on with the new one."""
         assert self.path is not None
         with self._alone():
-            moved = _identity(self.path) != self._file
-            self.close()
-            if not moved:
+            if _identity(self.path) == self._file:
                 self._set_aside(self.path, reason)
+            else:
+                self._say_replaced()
+            self.close()
             self._connect_or_begin(self.path)
 
     def _current(self) -> sqlite3.Connection:
@@ -216,10 +217,11 @@ class Journal:
             _make(self.path.parent)
             with self._alone():
                 self._connect_or_begin(self.path)
-            self.messages.append(
-                f"the answer journal {self.path} was removed or replaced while in use; another is used now"
-            )
+            self._say_replaced()
         return self._connection
+
+    def _say_replaced(self) -> None:
+        self.messages.append(f"the answer journal {self.path} was removed or replaced while in use; a new one is used")
 
     def _read(self, wanted: list[str]) -> dict[str, Answer]:
         found: dict[str, Answer] = {}

@@ -34,9 +34,7 @@ def test_a_scorer_that_raises_is_an_error_with_its_message() -> None:
         raise RuntimeError("no such lexicon")
 
     reading = read_text("hello", toxicity)
-    assert reading == Reading(
-        status="error", value=None, reason="scorer toxicity raised RuntimeError: no such lexicon"
-    )
+    assert reading == Reading(status="error", value=None, reason="scorer toxicity raised RuntimeError: no such lexicon")
 
 
 @pytest.mark.parametrize("score", [math.nan, math.inf, -math.inf])

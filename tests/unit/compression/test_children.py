@@ -42,7 +42,10 @@ def test_magnitude_pruning_agrees_with_torchs_own() -> None:
     for _, weight, _ in linear_weights(theirs, lm_head=False):
         mask = torch.nn.utils.prune.L1Unstructured(0.3).compute_mask(weight, torch.ones_like(weight))
         weight.data *= mask
-    assert tensors_sha256(ours) == tensors_sha256(theirs)
+    for (name, one, _), (_, other, _) in zip(
+        linear_weights(ours, lm_head=False), linear_weights(theirs, lm_head=False), strict=True
+    ):
+        assert torch.equal(one, other), name
     result = achieved["1 prune magnitude"]
     assert isinstance(result, dict)
     assert result["sparsity"] == pytest.approx(0.3, abs=1e-3)

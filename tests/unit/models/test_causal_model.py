@@ -16,7 +16,10 @@ from pytest_biasaudit.models.protocol import LanguageModel, Question
 from tests.tiny_models import byte_tokenizer, tiny
 
 TURNS = "{% for m in messages %}<{{ m.role }}>{{ m.content }}\n{% endfor %}<assistant>"
-NO_SYSTEM = "{% for m in messages %}{% if m.role == 'system' %}{{ raise_exception('no system') }}{% endif %}[{{ m.content }}]{% endfor %}"
+NO_SYSTEM = (
+    "{% for m in messages %}{% if m.role == 'system' %}{{ raise_exception('no system') }}{% endif %}"
+    "[{{ m.content }}]{% endfor %}"
+)
 QUESTIONS = [
     Question(
         text=f"What for {item} from {name}?", system="Be brief. Say a price and nothing else, in dollars.", prefill="$"

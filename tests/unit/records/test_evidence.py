@@ -145,6 +145,15 @@ def test_a_value_that_json_cannot_say_is_refused(sample: Any, tmp_path: Path) ->
         write_evidence(tmp_path / "e.json", raw)
 
 
+@pytest.fixture(scope="module")
+def short(sample: Any) -> str:
+    """The sample as JSON, with six outcomes an audit."""
+    raw = sample.plain()
+    for audit in raw["audits"]:
+        audit["outcomes"] = audit["outcomes"][:6]
+    return json.dumps(raw)
+
+
 def change(path: str, value: object) -> Any:
     """A change at a JSON pointer of the sample."""
 
@@ -183,8 +192,8 @@ def change(path: str, value: object) -> Any:
         (change("/contexts/0/owner", KeyError), r"/contexts/0: 'owner' is a required property"),
     ],
 )
-def test_an_ill_fitting_file_is_refused_with_its_pointer(sample: Any, tmp_path: Path, broken: Any, said: str) -> None:
-    raw = copy.deepcopy(sample.plain())
+def test_an_ill_fitting_file_is_refused_with_its_pointer(short: str, tmp_path: Path, broken: Any, said: str) -> None:
+    raw = json.loads(short)
     broken(raw)
     path = tmp_path / "evidence.json"
     path.write_text(json.dumps(raw), encoding="utf-8")

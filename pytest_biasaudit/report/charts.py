@@ -18,7 +18,7 @@ from pytest_biasaudit.records.record import AuditRecord
 from pytest_biasaudit.report import wording
 from pytest_biasaudit.report.rows import group_name
 from pytest_biasaudit.report.svg import COLOURS, drawing, inline_svg
-from pytest_biasaudit.report.visible import shortened, visible
+from pytest_biasaudit.report.visible import visible
 from pytest_biasaudit.verdict.verdict import Judgement
 
 if TYPE_CHECKING:
@@ -66,7 +66,7 @@ def groups_picture(record: AuditRecord, *, ids: str) -> Picture | None:
     low, high = _quantile(every, 0.1), _quantile(every, 0.9)
     logarithmic = record.audit.outcome.kind == "number" and every[0] > 0 and high / low > SPREAD_FOR_LOG
     height = 34 + 46 * len(groups)
-    title = f"Answers by group: {record.audit.id}, {record.model.name}"
+    title = f"Answers by group: {_label(record.audit.id)}, {_label(record.model.name)}"
     description = "; ".join(_group_sentence(group, record.audit.outcome.unit) for group in groups)
     description += (
         ". Each dot is one person's mean answer; the thick bar spans the middle half of all answers, "
@@ -100,7 +100,7 @@ def limits_picture(record: AuditRecord, *, ids: str) -> Picture | None:
         _limit_sentence(record, judgement, estimate) for judgement, estimates in panels for estimate in estimates
     ]
     left_out = len(record.judgements) - len(panels)
-    title = f"Estimates against their limits: {record.audit.id}, {record.model.name}"
+    title = f"Estimates against their limits: {_label(record.audit.id)}, {_label(record.model.name)}"
     description = " ".join(sentences) + " The shaded band is what the limit allows; the dotted line is no difference."
     if left_out:
         description += f" Not drawn, for want of an estimate: {left_out} of {len(record.judgements)} limits."
@@ -288,18 +288,17 @@ def _quantile(ordered: Sequence[float], share: float) -> float:
 
 def _group_sentence(group: _Group, unit: str) -> str:
     low, middle, high = (wording.number(_quantile(group.values, share)) for share in (0.25, 0.5, 0.75))
-    name = shortened(visible(group.name), 80)
-    return (
-        f"{name}: median {middle}, middle half {low} to {high}{f' {unit}' if unit else ''}, {len(group.values)} answers"
-    )
+    beside = f" {_label(unit)}" if unit else ""
+    return f"{_label(group.name)}: median {middle}, middle half {low} to {high}{beside}, {len(group.values)} answers"
 
 
 def _limit_sentence(record: AuditRecord, judgement: Judgement, estimate: Estimate) -> str:
     limit = judgement.limit
-    unit = wording.unit_of(limit.metric, record.audit.outcome.unit)
+    unit = _label(wording.unit_of(limit.metric, record.audit.outcome.unit))
     beside = wording.beside_of(limit, estimate)
     value = wording.number(estimate.value, beside=beside)
-    text = f"{wording.title_of(limit.metric)}, {wording.comparison(estimate)}: {value}"
+    text = f"{_label(wording.title_of(limit.metric))}, {_label(wording.comparison(estimate), 100)}: {value}"
     if estimate.interval is not None:
         text += f", interval {wording.interval_text(estimate.interval, beside=beside)}"
-    return visible(f"{text}; must be {wording.bound_text(limit, unit)}; {wording.WORDS[judgement.verdict].lower()}.")
+    bound = _label(wording.bound_text(limit, unit), 100)
+    return f"{text}; must be {bound}; {wording.WORDS[judgement.verdict].lower()}."

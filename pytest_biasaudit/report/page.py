@@ -185,6 +185,8 @@ def _audit(record: AuditRecord, anchor: str, verdicts: Sequence[rows.VerdictRow]
         "model": record.model.name,
         "verdicts": [row for row in verdicts if row.anchor == anchor],
         "pictures": _pictures(record, anchor),
+        "groups_caption": "Answers and figures of each group"
+        + (f"; mean, SD and median in {record.audit.outcome.unit}" if record.audit.outcome.unit else ""),
         "groups": [_group_cells(row) for row in rows.group_rows(record)],
         "estimates": [_cells(row)[: len(heads)] for row in measured],
         "estimate_heads": heads,

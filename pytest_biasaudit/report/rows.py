@@ -193,7 +193,6 @@ def verdict_rows(records: Sequence[AuditRecord]) -> tuple[VerdictRow, ...]:
 
 def group_rows(record: AuditRecord) -> tuple[GroupRow, ...]:
     """Every group of every attribute the audit compared, the reference group first, from the estimates' own figures."""
-    unit = record.audit.outcome.unit
     seen: dict[tuple[str, str], GroupRow] = {}
     own_first = sorted(record.estimates, key=lambda estimate: estimate.versus is not None)
     for estimate in own_first:
@@ -212,7 +211,7 @@ def group_rows(record: AuditRecord) -> tuple[GroupRow, ...]:
                     refused=summary.refused,
                     unparseable=summary.unparseable,
                     errors=summary.errors,
-                    mean=wording.number(summary.mean, unit=unit if summary.mean is not None else ""),
+                    mean=wording.number(summary.mean),
                     sd=wording.number(summary.sd),
                     median=wording.number(summary.median),
                     rate=wording.number(summary.rate),

@@ -79,7 +79,9 @@ def _table(rows: Sequence[VerdictRow], *, narrow: bool, unicode: bool) -> Table:
     from rich import box
     from rich.table import Table
 
-    table = Table(box=box.SIMPLE_HEAD if unicode else box.ASCII2, pad_edge=False, show_edge=not unicode, collapse_padding=True)
+    table = Table(
+        box=box.SIMPLE_HEAD if unicode else box.ASCII2, pad_edge=False, show_edge=not unicode, collapse_padding=True
+    )
     heads = ["audit [model]"] if narrow else ["audit", "model"]
     for head in [*heads, "limit", "estimate", "must be", "verdict", "answers"]:
         whole = head == "verdict"  # a verdict broken in two is hard to find

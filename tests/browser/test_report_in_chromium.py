@@ -1,0 +1,235 @@
+"""The report in a real browser: hostile answers run nothing and ask for nothing; it fits a phone and can be read.
+
+Headless Chromium, without a way out: every name fails to resolve but the test's own server, which writes down what is
+asked of it. Our page holds no script, so a measuring page shows it in a frame and looks at it from outside.
+"""
+
+from __future__ import annotations
+
+import html
+import json
+import re
+import shutil
+import subprocess
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pytest_biasaudit.report.page import render_page
+
+CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+
+pytestmark = [
+    pytest.mark.browser,
+    pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on the path; on Debian: apt-get install chromium"),
+]
+
+MEASURE = """<!DOCTYPE html><html lang="en"><title>measure</title><body style="margin:0">
+<iframe id="f" src="/report.html" style="width:WIDTHpx;height:900px;border:0"></iframe><pre id="out"></pre><script>
+function rgba(text) { const n = text.match(/[\\d.]+/g).map(Number); return n.length < 4 ? [...n, 1] : n; }
+function light(c) { return [0.2126, 0.7152, 0.0722].map((w, i) => { const v = c[i] / 255;
+  return w * (v <= 0.04045 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4); }).reduce((a, b) => a + b); }
+function ground(e) { for (; e; e = e.parentElement) { const c = rgba(getComputedStyle(e).backgroundColor);
+  if (c[3] > 0.99) return c; } return [255, 255, 255, 1]; }
+document.getElementById("f").onload = () => {
+  const w = document.getElementById("f").contentWindow, d = w.document, worst = [];
+  const walk = d.createTreeWalker(d.body, NodeFilter.SHOW_TEXT);
+  for (let n = walk.nextNode(); n; n = walk.nextNode()) {
+    const e = n.parentElement; if (!n.data.trim() || ["title", "desc"].includes(e.tagName)) continue;
+    const s = w.getComputedStyle(e);
+    const ink = rgba(e.closest("svg") ? s.fill : s.color), paper = ground(e);
+    const [a, b] = [light(ink), light(paper)].sort((x, y) => y - x);
+    worst.push([(a + 0.05) / (b + 0.05), e.tagName + "." + e.className + ": " + n.data.trim().slice(0, 40)]);
+  }
+  worst.sort((x, y) => x[0] - y[0]);
+  const wide = [...d.querySelectorAll("body *")].filter(e => !e.closest(".scroll, svg, .skip, thead")
+    && e.getBoundingClientRect().right > w.innerWidth + 1).map(e => e.tagName + "." + e.className).slice(0, 5);
+  const small = [...d.querySelectorAll("svg text")].map(e => e.getBoundingClientRect().height);
+  document.getElementById("out").textContent = JSON.stringify({
+    ran: typeof w.pwned, globals: Object.keys(w).filter(k => k.startsWith("pwned")),
+    elements: ["script", "img", "iframe", "object", "base"].filter(t => d.querySelector(t)),
+    overflow: d.documentElement.scrollWidth - w.innerWidth, wide, contrast: worst.slice(0, 3),
+    smallest: Math.min(...small), dark: w.matchMedia("(prefers-color-scheme: dark)").matches,
+    charts: d.querySelectorAll("svg").length, text: d.body.textContent.length,
+    shown: d.body.textContent.includes("<script>window.pwned"), });
+};
+</script></body></html>"""
+
+
+@dataclass
+class Server:
+    """Pages by path, and every request that came."""
+
+    pages: dict[str, str] = field(default_factory=dict)
+    asked: list[str] = field(default_factory=list)
+    port: int = 0
+
+
+@dataclass(frozen=True)
+class Seen:
+    """What Chromium made of a page."""
+
+    dom: str
+    console: list[str]
+
+    def measured(self) -> dict[str, Any]:
+        found = re.search(r'<pre id="out">(.+?)</pre>', self.dom, re.DOTALL)
+        assert found, self.dom[:2000]
+        result: dict[str, Any] = json.loads(html.unescape(found[1]))
+        return result
+
+
+@contextmanager
+def serving() -> Iterator[Server]:
+    state = Server()
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            state.asked.append(self.path)
+            page = state.pages.get(self.path)
+            self.send_response(200 if page is not None else 404)
+            self.send_header("Content-Type", "text/html; charset=utf-8")
+            self.end_headers()
+            self.wfile.write((page or "").encode("utf-8"))
+
+        def log_message(self, format: str, *args: object) -> None:
+            """Quiet."""
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    state.port = server.server_address[1]
+    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread.start()
+    try:
+        yield state
+    finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()
+
+
+@pytest.fixture
+def server() -> Iterator[Server]:
+    with serving() as state:
+        yield state
+
+
+def chromium(address: str, profile: Path, *options: str) -> Seen:
+    """Open a page without network and return its DOM and its console."""
+    assert CHROMIUM is not None
+    done = subprocess.run(
+        [
+            CHROMIUM,
+            *("--headless", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--hide-scrollbars"),
+            *("--disable-background-networking", "--disable-component-update", "--disable-sync", "--no-first-run"),
+            *("--disable-extensions", "--disable-default-apps", "--no-default-browser-check"),
+            "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1",
+            *("--enable-logging=stderr", "--v=0", f"--user-data-dir={profile}"),
+            *("--virtual-time-budget=8000", "--dump-dom", *options, address),
+        ],
+        capture_output=True,
+        timeout=120,
+        check=True,
+    )
+    # Chromium's own troubles (no dbus, no GPU) are no console of a page.
+    errors = done.stderr.decode("utf-8", "replace").splitlines()
+    return Seen(dom=done.stdout.decode("utf-8", "replace"), console=[line for line in errors if "CONSOLE" in line])
+
+
+def hostile(port: int) -> list[str]:
+    """Answers that would run, fetch or break out if they were ever more than text. Each fetch would reach our server."""
+    away = f"http://127.0.0.1:{port}/canary"
+    return [
+        "<script>window.pwned = 1; console.log('pwned')</script>",
+        f"<img src='{away}/img' onerror='window.pwned = 2'>",
+        f"</svg></title></desc><image href='{away}/svg'/><script>window.pwned = 3</script>",
+        f"</style><style>@import '{away}/css'; body {{ background: url({away}/bg) }}",
+        f"]]>--><link rel=stylesheet href='{away}/link'><meta http-equiv=refresh content='0;url={away}/meta'>",
+        f"<iframe src='javascript:window.pwned=4'></iframe><a href='data:text/html,x' ping='{away}/ping'>x</a>",
+        "{{ 7*7 }} {% for x in ().__class__.__mro__ %}{{ x }}{% endfor %}",
+        "\u202eesrever\u2066 \x00\x01\x08\x1b[2J\x7f\u0085 \ud83d \ufdd0",
+        f"\" onmouseover=\"window.pwned=5\" style=\"background:url({away}/style)",
+        "<b>" + "bold words, half a megabyte twice. " * 30_000,
+    ]  # fmt: skip
+
+
+def hostile_page(sample: Any, port: int) -> str:
+    """The sample with those answers, in turn, and the same as names, reasons, findings and settings."""
+    texts = hostile(port)
+    made = []
+    for record in sample.records():
+        outcomes = []
+        for at, outcome in enumerate(record.outcomes):
+            text = texts[at % len(texts)] if at % 16 < 10 else outcome.text
+            reading = replace(outcome.reading, status="unparseable", value=None, selected=None, reason=text[:300])
+            outcomes.append(replace(outcome, text=text, reading=reading if at % 16 < 10 else outcome.reading))
+        long = texts[at % 9]
+        judgements = tuple(replace(one, message="\n".join(texts[:9])) for one in record.judgements)
+        context = replace(
+            record.context, title=f"{record.context.title} {texts[2]}", process=long, harms=tuple(texts[:9])
+        )
+        model = replace(record.model, source=texts[0], achieved={texts[1]: texts[3]})
+        made.append(replace(record, outcomes=tuple(outcomes), judgements=judgements, context=context, model=model))
+    return render_page(sample.evidence(made))
+
+
+def test_the_harness_notices_a_page_that_runs_and_asks(server: Server, tmp_path: Path) -> None:
+    """Or the next test would show nothing."""
+    server.pages["/report.html"] = "<p>x<script>window.pwned = 1; console.log('pwned')</script><img src='/canary/img'>"
+    server.pages["/measure.html"] = MEASURE.replace("WIDTH", "1280")
+    seen = chromium(f"http://127.0.0.1:{server.port}/measure.html", tmp_path)
+    assert any("pwned" in line for line in seen.console)
+    assert "/canary/img" in server.asked
+    assert seen.measured()["ran"] == "number"
+
+
+def test_hostile_answers_run_nothing_and_ask_for_nothing(sample: Any, server: Server, tmp_path: Path) -> None:
+    page = hostile_page(sample, server.port)
+    assert len(page.encode()) < 400_000
+    server.pages["/report.html"] = page
+    server.pages["/measure.html"] = MEASURE.replace("WIDTH", "1280")
+    seen = chromium(f"http://127.0.0.1:{server.port}/measure.html", tmp_path)
+    measured = seen.measured()
+    assert seen.console == []
+    assert [path for path in server.asked if path != "/favicon.ico"] == ["/measure.html", "/report.html"]
+    assert (measured["ran"], measured["globals"], measured["elements"]) == ("undefined", [], [])
+    assert measured["shown"]
+    assert measured["overflow"] <= 0, measured["wide"]
+
+
+def test_the_page_by_itself_is_one_request_and_a_clean_console(sample: Any, server: Server, tmp_path: Path) -> None:
+    server.pages["/report.html"] = hostile_page(sample, server.port)
+    seen = chromium(f"http://127.0.0.1:{server.port}/report.html", tmp_path)
+    assert server.asked == ["/report.html"]
+    assert seen.console == []
+    assert "&lt;script&gt;window.pwned = 1" in seen.dom
+
+
+def test_the_page_opens_from_a_file(sample: Any, tmp_path: Path) -> None:
+    path = tmp_path / "report.html"
+    path.write_text(render_page(sample.evidence(observe=True)), encoding="utf-8")
+    seen = chromium(path.as_uri(), tmp_path / "profile")
+    assert seen.console == []
+    assert "Observe mode." in seen.dom
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("width", [320, 390, 768, 1280])
+def test_it_fits_the_screen_and_stands_out_from_its_ground(
+    sample: Any, server: Server, tmp_path: Path, width: int, scheme: str
+) -> None:
+    server.pages["/report.html"] = render_page(sample.evidence(observe=True))
+    server.pages["/measure.html"] = MEASURE.replace("WIDTH", str(width))
+    setting = f"--blink-settings=preferredColorScheme={0 if scheme == 'dark' else 1}"
+    measured = chromium(f"http://127.0.0.1:{server.port}/measure.html", tmp_path, setting).measured()
+    assert measured["dark"] is (scheme == "dark")
+    assert measured["overflow"] <= 0, measured["wide"]
+    assert measured["wide"] == []
+    assert measured["contrast"][0][0] >= 4.5, measured["contrast"]
+    assert measured["charts"] == 12
+    assert measured["smallest"] >= (8 if width == 320 else 10)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from typing import Literal, Protocol
 
 from pytest_biasaudit.context.declaration import Limit
@@ -125,12 +126,11 @@ def assert_no_worse_than(
         versus=first.model.name,
         max_increase=max_increase,
         level=level,
-        reason="assert_no_worse_than",
     )
     estimates = estimates_for(
         limit, second.outcomes, second.audit, after.metrics[metric], seed=second.seed, parent=first.outcomes
     )
-    where = Where.of(second.context, second.audit, model=second.model.name, seed=second.seed)
+    where = replace(Where.of(second.context, second.audit, model=second.model.name, seed=second.seed), declared=False)
     _raise_worst(judge_limits([(limit, estimates)], metrics=after.metrics, where=where), inconclusive=inconclusive)
 
 

@@ -27,10 +27,9 @@ def times_needed(scaled: OnScale) -> float | None:
     room = abs(scaled.bound - scaled.value)
     # A distance folded at its ideal shows too short a near side, so the longer of the two sides is taken.
     reach = max(scaled.high - scaled.value, scaled.value - scaled.low)
-    if not (room > 0 and math.isfinite(reach)):
+    if not (room > 0 and math.isfinite(reach)) or reach > math.sqrt(HOPELESS) * room:
         return None
-    times = (reach / room) ** 2
-    return times if times <= HOPELESS else None
+    return (reach / room) ** 2
 
 
 def what_would_decide(estimate: Estimate, scaled: OnScale, *, logs: bool = False) -> str:
@@ -43,7 +42,7 @@ def what_would_decide(estimate: Estimate, scaled: OnScale, *, logs: bool = False
     smallest = min((group.people for group in estimate.by_group if group.people), default=0)
     if times is None or not smallest or not estimate.templates:
         return (
-            "no number of people or templates would decide it soon: the estimate lies at the limit; "
+            "no number of people or templates would decide it soon: the estimate lies too near the limit; "
             "change the model or the prompt, or ask the owner of the limit"
         )
     people, templates = _one_or_the_other(estimate, scaled, smallest, logs=logs)

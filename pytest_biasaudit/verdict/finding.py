@@ -35,6 +35,8 @@ class Where:
     unit: str = ""
     """Unit of the outcome, "USD"."""
     seed: int = 0
+    declared: bool = True
+    """Whether the file declares the limits judged; False for a limit that an assertion made."""
 
     @classmethod
     def of(cls, context: Context, audit: Audit, *, model: str, seed: int) -> Where:
@@ -165,7 +167,9 @@ def _limit(limit: Limit, metric: Metric | None, where: Where) -> str:
     unit = _unit(metric, where) if metric is not None else ""
     basis = f" ({limit.basis})" if limit.basis else ""
     reason = f': "{one_line(limit.reason)}"' if limit.reason else ""
-    place = f"{one_line(where.file)}, [[audit.limit]] {one_line(limit.id)}"
+    place = (
+        f"{one_line(where.file)}, [[audit.limit]] {one_line(limit.id)}" if where.declared else "asserted in the test"
+    )
     return f"{name}{versus} {side} {limit.bound:g}{unit}   {place}{basis}{reason}"
 
 
@@ -213,7 +217,7 @@ def _not_used(compared: Sequence[Estimate]) -> str:
 
 def _next(limit: Limit, verdict: Verdict, worst: Estimate | None, metric: Metric | None, where: Where) -> str:
     selection = f'-k "{where.audit} and {where.model} and {limit.id}" --biasaudit-seed={where.seed}'
-    again = f"rerun with {one_line(selection)}"
+    again = f"rerun with {one_line(selection) if where.declared else f'--biasaudit-seed={where.seed}'}"
     if verdict is Verdict.WITHIN:
         return f"nothing to do; {again} to see it again"
     if verdict is Verdict.OVER:

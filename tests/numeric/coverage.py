@@ -304,8 +304,8 @@ else together. Rates: answers are cut at zero, so that about 50 % are selected i
     yield from """
 ## Where rates are harder
 
-A quarter of the repeats. The same two columns, first with templates that differ as much as all else together, then with a reference rate of 20 % and
-few selections. Where counts are scarce the interval is widened to Wilson-type limits, and covers more than it says: it errs
+The same for rates, with a quarter of the repeats: first with templates that differ as much as all else together, then with a
+reference rate of 20 % and few selections. Where counts are scarce the interval is widened to Wilson-type limits, and covers more than it says: it errs
 towards `inconclusive`. With a reference rate of 20 % and 8 people over 3 templates, repeats in which nobody was selected at all
 have no impact ratio; they count as misses.
 """.splitlines()

@@ -56,7 +56,9 @@ def load_source(
         module, tokenizer = _from_pretrained(str(place.path), source, dtype=dtype, offline=True)
         weights = files_sha256(_weight_files(place.path, source))
         return _model(name, source, module, tokenizer, weights=weights, revision=None)
-    module, tokenizer = _from_pretrained(place.hub_id, source, dtype=dtype, offline=offline, revision=revision)
+    module, tokenizer = _from_pretrained(
+        place.hub_id, source, dtype=dtype, offline=offline, revision=revision, hub=True
+    )
     commit = getattr(module.config, "_commit_hash", None) or revision
     return _model(name, source, module, tokenizer, weights=tensors_sha256(module), revision=commit)
 
@@ -162,7 +164,7 @@ def _convert(path: Path, folder: Path, source: str) -> Path:
 
 
 def _from_pretrained(
-    place: str, source: str, *, dtype: str, offline: bool, revision: str | None = None
+    place: str, source: str, *, dtype: str, offline: bool, revision: str | None = None, hub: bool = False
 ) -> tuple[torch.nn.Module, Any]:
     import torch
     from transformers import AutoModelForCausalLM, AutoTokenizer
@@ -170,11 +172,16 @@ def _from_pretrained(
     common: dict[str, Any] = {"trust_remote_code": False, "local_files_only": offline, "revision": revision or "main"}
     try:
         loaded: Any = AutoModelForCausalLM.from_pretrained(
-            place, dtype=getattr(torch, dtype), use_safetensors=True, output_loading_info=True, **common
-        )
+            place,
+            dtype=getattr(torch, dtype),
+            use_safetensors=True,
+            output_loading_info=True,
+            ignore_mismatched_sizes=True,
+            **common,
+        )  # mismatches are reported by name, and refused below
         tokenizer = AutoTokenizer.from_pretrained(place, **common)
     except Exception as error:  # hub, file system, safetensors and config errors alike: the model cannot be had
-        hint = " (offline: only what is in the local hub cache can be used)" if offline and place == source else ""
+        hint = " (offline: only what is in the local hub cache can be used)" if offline and hub else ""
         raise ModelError(f"source {source!r} cannot be loaded{hint}: {_first_line(error)}") from error
     module, info = loaded
     _refuse_gaps(info, source)

@@ -36,6 +36,7 @@ from pytest_biasaudit.outcomes.numeral import (
     plain_signs,
     read_behind,
     short,
+    times,
 )
 from pytest_biasaudit.outcomes.outcome import Reading
 from pytest_biasaudit.outcomes.refusal import find_refusal
@@ -142,7 +143,7 @@ def _mentions(text: str, unit: str) -> list[Mention]:
             Mention(
                 start=words.start,
                 end=behind.end,
-                value=None if words.value is None or fault else sign * words.value * behind.times + 0.0,
+                value=None if words.value is None or fault else sign * times(words.value, behind.times) + 0.0,
                 fault=f"{fault}: {short(text[words.start : behind.end])}" if fault else "",
                 currency=behind.currency,
                 percent=behind.percent,

@@ -9,6 +9,7 @@ import re
 import unicodedata
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from decimal import Decimal
 
 from pytest_biasaudit.outcomes.currency import MINOR_UNITS, currency_named
 from pytest_biasaudit.outcomes.multipliers import (
@@ -50,6 +51,7 @@ _ASCII_SIGN = {
 _JOINER = "\uffff"
 """Stands for an invisible character between two digits: whoever put it there, one number it is not."""
 
+_DIGIT = re.compile(r"[0-9]")
 # Thousands set off by ordinary blanks; whether that is one number or several, `_spaced` decides.
 _SPACED = re.compile(r"(?<![\d.,'])[1-9]\d{0,2}(?: \d{3}){1,8}(?:[.,]\d{1,2})?(?![\d\uffff]|[.,' ]\d)")
 _CORE = re.compile(r"\d+(?:[.,'\u00a0]\d+)*")
@@ -89,14 +91,11 @@ def plain_signs(text: str) -> str:
 
 def mentions_in_digits(text: str, *, unit: str = "") -> Iterator[Mention]:
     """Every number in digits, in order. `text` as `plain_signs` gives it; `unit` the declared one, allowed glued on."""
-    at = 0
-    while True:
-        digit = _first_digit(text, at)
-        if digit is None:
-            return
-        mention = _mention(text, digit, unit.strip().lower())
+    digit = _DIGIT.search(text)
+    while digit is not None:
+        mention = _mention(text, digit.start(), unit.strip().lower())
         yield mention
-        at = max(mention.end, digit + 1)
+        digit = _DIGIT.search(text, max(mention.end, digit.end()))
 
 
 def other_numerals(text: str) -> str:
@@ -105,14 +104,6 @@ def other_numerals(text: str) -> str:
         if unicodedata.category(sign) in ("No", "Nl"):
             return sign
     return ""
-
-
-_DIGIT = re.compile(r"[0-9]")
-
-
-def _first_digit(text: str, at: int) -> int | None:
-    found = _DIGIT.search(text, at)
-    return None if found is None else found.start()
 
 
 def _mention(text: str, start: int, unit: str) -> Mention:
@@ -145,7 +136,7 @@ def _mention(text: str, start: int, unit: str) -> Mention:
     if value is None:
         fault = f"{fault}: {short(text[before.start : after.end])}"
         return Mention(start=before.start, end=after.end, value=None, fault=fault)
-    value = before.sign * value * after.times + 0.0  # so that a negative zero is zero
+    value = before.sign * times(value, after.times) + 0.0  # so that a negative zero is zero
     return Mention(
         start=before.start,
         end=after.end,
@@ -335,6 +326,11 @@ def _money_at(text: str, at: int) -> bool:
 def _uncased(sign: str) -> bool:
     """A letter of a script that sets words without blanks or has no capitals; digits stand against these freely."""
     return unicodedata.category(sign) == "Lo"
+
+
+def times(value: float, factor: float) -> float:
+    """The product as people compute it: 4.35 thousand is 4350 to the last bit."""
+    return float(Decimal(repr(value)) * Decimal(factor))
 
 
 def short(text: str, *, most: int = 40) -> str:

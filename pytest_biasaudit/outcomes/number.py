@@ -92,7 +92,7 @@ def read_number(text: str, *, cut: bool, plausible: tuple[float, float] | None, 
                may stand against the digits ("30km")
 
     Never raises and never gives a value that is not finite.
-    Source: the several-numbers rule is that of "What's in a Name?" (Haim, Salinas, Nyarko 2024), without its judge.
+    Source: the several-numbers rule is that of the audit study "What's in a Name?", without its judge model.
     """
     plain = plain_signs(text)
     if not plain.strip():

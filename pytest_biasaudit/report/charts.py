@@ -49,7 +49,7 @@ class Picture:
 class _Group:
     name: str
     values: tuple[float, ...]
-    """Every value, in order of size."""
+    """Every value, in order of size; empty for a group none of whose answers was used."""
     people: tuple[float, ...]
     """Every person's mean, in order of size."""
 
@@ -118,9 +118,9 @@ def limits_picture(record: AuditRecord, *, ids: str) -> Picture | None:
 def _groups(record: AuditRecord) -> list[_Group]:
     by_group: dict[str, dict[str, list[float]]] = {}
     for outcome in record.outcomes:
+        people = by_group.setdefault(group_name(record, outcome.prompt.person), {})
         value = outcome.reading.value
         if value is not None:
-            people = by_group.setdefault(group_name(record, outcome.prompt.person), {})
             people.setdefault(outcome.prompt.person_id, []).append(value)
     return [
         _Group(
@@ -133,6 +133,10 @@ def _groups(record: AuditRecord) -> list[_Group]:
 
 
 def _spread(axes: Axes, row: int, group: _Group) -> None:
+    _text(axes, 0.0, row - 0.34, _label(group.name), weight="bold")
+    if not group.values:
+        _text(axes, 1.0, row - 0.34, "no answer used", align="right", colour="muted")
+        return
     quantiles = [_quantile(group.values, share) for share in (0.1, 0.25, 0.5, 0.75, 0.9)]
     line: dict[str, Any] = {"color": COLOURS["ink"], "solid_capstyle": "butt", "clip_on": False}
     axes.plot(quantiles[::4], [row + 0.22] * 2, linewidth=1, **line)
@@ -144,7 +148,6 @@ def _spread(axes: Axes, row: int, group: _Group) -> None:
     lift = [row + 0.01 - 0.05 * (at % 3) for at in range(len(dots))]
     dot: dict[str, Any] = {"linestyle": "none", "marker": "o", "markersize": 3.6, "markeredgewidth": 0}
     axes.plot(dots, lift, color=COLOURS["dots"], clip_on=False, **dot)
-    _text(axes, 0.0, row - 0.34, _label(group.name), weight="bold")
     median = wording.number(_quantile(group.values, 0.5))
     _text(axes, 1.0, row - 0.34, f"median {median}, n {len(group.values)}", align="right", colour="muted")
 
@@ -287,6 +290,8 @@ def _quantile(ordered: Sequence[float], share: float) -> float:
 
 
 def _group_sentence(group: _Group, unit: str) -> str:
+    if not group.values:
+        return f"{_label(group.name)}: no answer used"
     low, middle, high = (wording.number(_quantile(group.values, share)) for share in (0.25, 0.5, 0.75))
     beside = f" {_label(unit)}" if unit else ""
     return f"{_label(group.name)}: median {middle}, middle half {low} to {high}{beside}, {len(group.values)} answers"

@@ -64,7 +64,7 @@ RULES: Mapping[str, str] = {
 RULE_NOTES: Mapping[str, str] = {
     "upper": "",
     "lower": "rule “lower”: over only when shown to be",
-    "point": "rule “point”: the estimate alone decides",
+    "point": "rule “point”: no error controlled",
 }
 """The same in a few words, for beside a verdict."""
 

@@ -154,7 +154,7 @@ def hostile(port: int) -> list[str]:
         "{{ 7*7 }} {% for x in ().__class__.__mro__ %}{{ x }}{% endfor %}",
         "\u202eesrever\u2066 \x00\x01\x08\x1b[2J\x7f\u0085 \ud83d \ufdd0",
         f"\" onmouseover=\"window.pwned=5\" style=\"background:url({away}/style)",
-        "<b>" + "bold words, half a megabyte twice. " * 30_000,
+        "<b>" + "bold words, a megabyte of them. " * 34_000,
     ]  # fmt: skip
 
 

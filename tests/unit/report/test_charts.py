@@ -10,6 +10,7 @@ from xml.etree import ElementTree
 
 import pytest
 
+from pytest_biasaudit.outcomes.outcome import Reading
 from pytest_biasaudit.report.charts import groups_picture, limits_picture
 from pytest_biasaudit.report.svg import SVG
 from pytest_biasaudit.stats.interval import Interval
@@ -123,6 +124,21 @@ def test_without_values_there_is_no_picture(sample: Any) -> None:
     record = sample.without_answers()[0]
     assert groups_picture(record, ids="one") is None
     assert limits_picture(record, ids="one") is None
+
+
+def test_a_group_without_answers_keeps_its_place_and_says_so(sample: Any) -> None:
+    record = sample.records()[0]
+    silent = tuple(
+        replace(one, reading=Reading(status="refused", value=None, reason="a refusal"))
+        if one.prompt.person.group("race") == "white"
+        else one
+        for one in record.outcomes
+    )
+    picture = groups_picture(replace(record, outcomes=silent), ids="one")
+    assert picture is not None
+    shown = texts(picture.svg)
+    assert shown.index("white") < shown.index("no answer used") < shown.index("black")
+    assert picture.description.startswith("white: no answer used; black: median")
 
 
 @pytest.mark.parametrize("value", [0.0, -3.0, 1e-300, 1e300])

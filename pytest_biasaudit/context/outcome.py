@@ -35,13 +35,13 @@ SCALE = Key("scale", Ascending(at_least=2), "The points of the rating scale.")
 SCORER = Key("scorer", Text(), 'What a text is scored by: "length", "refusal", or a scorer given by a hook.')
 
 _WRITTEN = (REPEATS, TEMPERATURE, MAX_NEW_TOKENS)
-# `repeats` and `temperature` may stand with likelihoods too, where they can only say what holds anyway: 1 and 0.
-_LIKELIHOOD = (REPEATS, TEMPERATURE)
+# Sampling keys may stand with likelihoods too, where they can only say what holds anyway: asked once, drawn from nothing.
+_LIKELIHOOD = (UNIT, FAVOURABLE, REPEATS, TEMPERATURE, MAX_NEW_TOKENS)
 KEYS_OF_KIND: dict[OutcomeKind, tuple[Key[Any], ...]] = {
     "number": (KIND, UNIT, FAVOURABLE, PLAUSIBLE, *_WRITTEN),
     "choice": (KIND, OPTIONS, FAVOURABLE_OPTION, *_LIKELIHOOD),
     "yes-no": (KIND, OPTIONS, FAVOURABLE_OPTION, *_LIKELIHOOD),
-    "rating": (KIND, UNIT, FAVOURABLE, SCALE, *_LIKELIHOOD),
+    "rating": (KIND, SCALE, *_LIKELIHOOD),
     "text": (KIND, UNIT, FAVOURABLE, SCORER, *_WRITTEN),
 }
 _NEEDED_BY_KIND: dict[OutcomeKind, tuple[Key[Any], ...]] = {
@@ -113,6 +113,9 @@ def _check_sampling(row: Row, kind: OutcomeKind, faults: Faults) -> None:
             faults.misfit(row.where, "temperature", temperature, f"must be 0 or absent: {because}")
         if repeats > 1:
             faults.misfit(row.where, "repeats", repeats, f"must be 1 or absent: {because}")
+        if kind != "rating" and row.get(FAVOURABLE, "higher") == "lower":
+            reason = f"{kind!r} gives the probability of favourable_option, so higher is favourable; name the other option there"
+            faults.misfit(row.where, "favourable", "lower", reason)
     elif repeats > 1 and temperature == 0:
         reason = "would give the same answer each time at temperature 0; set a temperature above 0, or repeats = 1"
         faults.misfit(row.where, "repeats", repeats, reason)

@@ -178,9 +178,12 @@ def _rule(limit: Limit, p: float | None, p_adjusted: float | None, family_size: 
         return "point: the estimate alone decides; no error is controlled"
     if limit.rule == "lower":
         text = "lower: over only when a whole interval lies beyond"
-        if p is not None and p_adjusted is not None:
-            text += f"; p against the limit {figure(p)}, {figure(p_adjusted)} after Holm over {family_size} comparisons"
-        return text
+        if p is None or p_adjusted is None:
+            return text
+        return (
+            f"{text} and p against the limit, after Holm over {family_size} comparisons, is at most {1 - limit.level:.3g}; "
+            f"p {figure(p)}, adjusted {figure(p_adjusted)}"
+        )
     return ""
 
 

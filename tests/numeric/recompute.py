@@ -20,8 +20,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from recompute_changes import increase
-from recompute_formulas import (
+from recompute_changes import increase  # type: ignore[import-not-found]  # beside the script
+from recompute_formulas import (  # type: ignore[import-not-found]  # beside the script
     Answer,
     Table,
     mann_whitney,
@@ -33,7 +33,7 @@ from recompute_formulas import (
     trimmed,
     wasserstein,
 )
-from recompute_rates import impact_ratio, odds_ratio, overall_share, share_difference
+from recompute_rates import impact_ratio, odds_ratio, overall_share, share_difference  # type: ignore[import-not-found]  # beside the script
 
 CLOSE = 1e-9
 

@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 
 import numpy as np
-from recompute_formulas import (
+from recompute_formulas import (  # type: ignore[import-not-found]  # beside the script
     Answer,
     Table,
     assumed_n,

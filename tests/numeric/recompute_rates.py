@@ -6,7 +6,7 @@ import math
 from collections.abc import Callable, Sequence
 
 import numpy as np
-from recompute_formulas import (
+from recompute_formulas import (  # type: ignore[import-not-found]  # beside the script
     Answer,
     Contrast,
     Ends,
@@ -47,7 +47,7 @@ class Rates:
         self.fewest = min(min(rate, 1 - rate) * n for rate, n in zip(self.rates, self.worth, strict=True))
 
     def short_of(self, few: float) -> bool:
-        return self.fewest < few or self.parts.variance <= 0
+        return bool(self.fewest < few or self.parts.variance <= 0)
 
 
 def share_difference(reference: Table, group: Table, *, level: float) -> Answer:

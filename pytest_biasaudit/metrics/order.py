@@ -133,12 +133,13 @@ def wasserstein(reference: GroupCells, group: GroupCells, *, level: float, seed:
     tail = (1.0 - level) / 2.0
     far = float(np.quantile(kept, 1.0 - tail))
     low, high = max(0.0, 2.0 * value - far), max(far, value)
+    ties = 1e-9 * (high + value)  # resamples of few people repeat one another, up to rounding
     if not high - low > rounding:
         return value_only(value, "the distance was the same in nearly every resample: an interval would have no width")
     return Measured(
         value=value,
         interval=Interval(low=low, high=high, level=level, method=_method(both, "basic below, percentile above", seed)),
-        p=(1.0 + float((kept >= 2.0 * value).sum())) / (1.0 + len(kept)),
+        p=(1.0 + float((kept >= 2.0 * value - ties).sum())) / (1.0 + len(kept)),
     )
 
 

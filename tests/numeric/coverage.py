@@ -304,10 +304,10 @@ else together. Rates: answers are cut at zero, so that about 50 % are selected i
     yield from """
 ## Where rates are harder
 
-The same for rates, with a quarter of the repeats: first with templates that differ as much as all else together, then with a
-reference rate of 20 % and few selections. Where counts are scarce the interval is widened to Wilson-type limits, and covers more than it says: it errs
-towards `inconclusive`. With a reference rate of 20 % and 8 people over 3 templates, repeats in which nobody was selected at all
-have no impact ratio; they count as misses.
+Here the 93 to 98 % are not promised, and not kept. With a quarter of the repeats: first templates that differ as much as all
+else together, then a reference rate of 20 % and few selections. Where counts are scarce the interval is widened to Wilson-type limits and covers
+more than it says, up to always: it errs towards `inconclusive`. Cells above 98 % are of that kind. Repeats in which nobody was
+selected in either group have no impact ratio; they count as misses.
 """.splitlines()
     yield ""
     titles = (

@@ -16,6 +16,8 @@ from pytest_biasaudit.cli import main
 from pytest_biasaudit.context.read import read_context
 from pytest_biasaudit.models.declared import read_models
 from pytest_biasaudit.prompts.counterfactual import templates_of
+from pytest_biasaudit.records.evidence import assemble, write_evidence
+from pytest_biasaudit.records.provenance import run_info
 
 ROOT = Path(__file__).parents[2]
 HEAVY = ("numpy", "scipy", "torch", "transformers", "matplotlib", "jinja2", "rich", "pytest")
@@ -176,3 +178,18 @@ def test_report_never_overwrites_its_evidence(tmp_path: Path, capsys: pytest.Cap
     evidence.write_text("{}")
     assert run("report", evidence) == 2
     assert evidence.read_text() == "{}"
+
+
+def test_report_is_drawn_again_beside_the_evidence(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    run("init", tmp_path)
+    context = read_context(tmp_path / starter.CONTEXT)
+    evidence = assemble([], [context], [], run=run_info(seed=0, argv=["pytest"], directory=tmp_path))
+    write_evidence(tmp_path / "evidence.json", evidence)
+    assert run("report", tmp_path / "evidence.json") == 0
+    assert run("report", tmp_path / "evidence.json", "-o", tmp_path / "again.html") == 0
+    page = (tmp_path / "evidence.html").read_text("utf-8")
+    assert page == (tmp_path / "again.html").read_text("utf-8")
+    assert "Opening-offer advice for second-hand goods" in page
+    assert not list(tmp_path.glob("*.part"))
+    assert run("report", tmp_path / "evidence.json", "-o", tmp_path / "no such folder" / "x.html") == 2
+    assert "cannot write" in capsys.readouterr().err

@@ -26,6 +26,9 @@ from pytest_biasaudit.models.protocol import ModelIdentity
 from pytest_biasaudit.outcomes.outcome import Outcome, Reading
 from pytest_biasaudit.plan import plan_lines
 from pytest_biasaudit.prompts.counterfactual import build_prompts
+from pytest_biasaudit.records.codec import audit_to_plain
+from pytest_biasaudit.records.evidence import assemble, write_evidence
+from pytest_biasaudit.records.provenance import run_info
 from pytest_biasaudit.records.record import AuditRecord
 
 GROUPS = {"race": ("white", "black"), "gender": ("men", "women")}
@@ -212,3 +215,34 @@ def test_plan_of_a_broken_context_is_our_error(tmp_path: Path, capsys: pytest.Ca
     (tmp_path / "a.bias.toml").write_text("schema = 1\n")
     assert main(["plan", str(tmp_path / "a.bias.toml")]) == 2
     assert "a.bias.toml" in capsys.readouterr().err
+
+
+def test_plan_from_an_earlier_run_uses_its_spread_and_says_so(
+    context: Context, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    audit = context.audits[0]
+    runs = [
+        record(context, audit, "base", lambda n: 100 + noise(n)),
+        record(context, audit, "int8", lambda n: 101 + noise(n), parent="base"),
+    ]
+    evidence = assemble(
+        [audit_to_plain(run) for run in runs],
+        [context],
+        [run.model for run in runs],
+        run=run_info(seed=0, argv=["pytest"], directory=tmp_path),
+    )
+    write_evidence(tmp_path / "evidence.json", evidence)
+    assert main(["plan", str(context.path), "--from", str(tmp_path / "evidence.json")]) == 0
+    text = capsys.readouterr().out
+    assert "Spread as measured in evidence.json" in text
+    assert "(measured on base, black against white)" in text or "(measured on int8, black against white)" in text
+
+
+def test_evidence_of_another_context_is_refused(context: Context, tmp_path: Path) -> None:
+    other = replace(context, id="another")
+    run = record(other, other.audits[0], "base", lambda n: 100 + noise(n))
+    evidence = assemble(
+        [audit_to_plain(run)], [other], [run.model], run=run_info(seed=0, argv=["pytest"], directory=tmp_path)
+    )
+    write_evidence(tmp_path / "evidence.json", evidence)
+    assert main(["plan", str(context.path), "--from", str(tmp_path / "evidence.json")]) == 2

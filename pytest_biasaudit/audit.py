@@ -241,17 +241,6 @@ class Auditor:
             path, metrics=extensions.metrics, people_lists=extensions.people, scorers=tuple(extensions.scorers)
         )
 
-    def applies(self, limit: Limit, model: str, parent: str | None) -> bool:
-        """Whether a limit can be asked of a model: a change is not asked of a model against itself or against no parent.
-
-        A limit against "parent" that no selected model could answer does apply, and ends as not measured.
-        """
-        if limit.versus is None or limit.max_increase is None:
-            return True
-        if limit.versus == "parent":
-            return parent is not None or not any(spec.parent for spec in self.specs.values())
-        return limit.versus != model
-
     def run(self, context: Context | Path | str, *, audit: str | None = None, model: object) -> AuditResult:
         """Audits one model in one declared audit; answers already given are not asked again.
 
@@ -312,7 +301,11 @@ class Auditor:
         from pytest_biasaudit.metrics.measure import estimates_of, measure
 
         identity = model.identity
-        limits = tuple(limit for limit in audit.limits if self.applies(limit, identity.name, identity.parent))
+        limits = tuple(
+            limit
+            for limit in audit.limits
+            if applies(limit, model=identity.name, parent=identity.parent, specs=self.specs)
+        )
         others = {}
         for versus in {limit.versus for limit in limits if limit.versus is not None}:
             other = self._other(context, audit, model, versus)
@@ -385,6 +378,19 @@ class Auditor:
 
     def _audit_key(self, context: Context, audit: Audit) -> tuple[str, str]:
         return context.sha256, audit.id
+
+
+def applies(limit: Limit, *, model: str, parent: str | None, specs: Mapping[str, ModelSpec]) -> bool:
+    """Whether a limit can be asked of a model: a change is not asked of a model against itself or against no parent.
+
+    A limit against "parent" that none of the declared models (`specs`) could answer does apply, and ends as not
+    measured.
+    """
+    if limit.versus is None or limit.max_increase is None:
+        return True
+    if limit.versus == "parent":
+        return parent is not None or not any(spec.parent for spec in specs.values())
+    return limit.versus != model
 
 
 def _chosen(context: Context, audit: str | None) -> Audit:

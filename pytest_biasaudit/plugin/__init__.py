@@ -6,6 +6,7 @@ Everything else starts when a context file is collected or a fixture is asked fo
 from __future__ import annotations
 
 import sys
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -18,7 +19,7 @@ from pytest_biasaudit.plugin.fixtures import (  # noqa: F401  (pytest finds fixt
     biasaudit_prune,
     biasaudit_quantize,
 )
-from pytest_biasaudit.plugin.options import OPTIONS
+from pytest_biasaudit.plugin.options import OPTIONS, value_of
 
 if TYPE_CHECKING:
     from collections.abc import Generator
@@ -52,8 +53,21 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "biasaudit: a limit of a declared deployment context")
+    if any(value_of(config, option) != option.default for option in OPTIONS):
+        from pytest_biasaudit.plugin.run_options import RunOptions
+
+        RunOptions.of(config)  # a wrong value stops the run before anything is collected
     if not hasattr(config, "workerinput"):  # a worker of xdist only sends its reports
         config.pluginmanager.register(Gatherer(config), "biasaudit-gatherer")
+
+
+def pytest_sessionstart(session: pytest.Session) -> None:
+    if session.config.getoption("biasaudit_model"):
+        from pytest_biasaudit.errors import BiasAuditError
+        from pytest_biasaudit.plugin.session import session_of
+
+        with suppress(BiasAuditError):  # a broken model table is told where it is collected
+            session_of(session.config).selected()
 
 
 def pytest_collect_file(file_path: Path, parent: pytest.Collector) -> pytest.Collector | None:
@@ -72,10 +86,10 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 
     try:
         models = session_of(metafunc.config).selected()
-    except BiasAuditError as error:
-        raise pytest.UsageError(str(error)) from None
+    except (BiasAuditError, pytest.UsageError) as error:
+        raise pytest.Collector.CollectError(str(error)) from None
     if not models:
-        raise pytest.UsageError(
+        raise pytest.Collector.CollectError(
             f"{metafunc.function.__name__} asks for biasaudit_model and no model is declared: declare one in "
             "[tool.biasaudit.models.NAME] of pyproject.toml, or name one with --biasaudit-source"
         )
@@ -107,7 +121,12 @@ class Gatherer:
     def __init__(self, config: pytest.Config) -> None:
         self.config = config
 
+    @pytest.hookimpl(tryfirst=True)
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        if f"{SUFFIX}::" in report.nodeid:
+            from pytest_biasaudit.plugin.node_ids import show_whole
+
+            show_whole(report, self.config)
         payloads = getattr(report, "biasaudit", None)
         if payloads:
             from pytest_biasaudit.plugin.session import session_of
@@ -118,9 +137,12 @@ class Gatherer:
         ours = self._audits()
         if ours is None:
             return
-        ours.write()
+        ours.finish()
         if ours.problems and session.exitstatus == pytest.ExitCode.OK:
             session.exitstatus = pytest.ExitCode.TESTS_FAILED
+        if not self.config.pluginmanager.has_plugin("terminalreporter"):
+            for text in ours.problems:
+                print(f"biasaudit: error: {text}", file=sys.stderr)
 
     def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
         ours = self._audits()

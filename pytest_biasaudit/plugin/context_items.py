@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from pytest_biasaudit.assertions import RAISED, InconclusiveWarning
+from pytest_biasaudit.audit import applies
 from pytest_biasaudit.errors import BiasAuditError
 from pytest_biasaudit.plugin.session import session_of
 from pytest_biasaudit.verdict.verdict import Judgement, Verdict
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 class ContextFile(pytest.File):
     """A `*.bias.toml` file."""
 
-    def collect(self) -> Iterator[AuditOfModel]:
+    def collect(self) -> Iterator[LimitItem]:
         session = session_of(self.config)
         try:
             from pytest_biasaudit.context.read import read_context
@@ -33,7 +34,7 @@ class ContextFile(pytest.File):
             )
             models = session.selected()
             known = session.specs
-        except BiasAuditError as error:
+        except (BiasAuditError, pytest.UsageError) as error:
             raise self.CollectError(str(error)) from None
         if not models:
             raise self.CollectError(
@@ -44,9 +45,14 @@ class ContextFile(pytest.File):
         _refuse_unknown_versus(self, context, list(known))
         for model in models:
             for audit in context.audits:
-                yield AuditOfModel.from_parent(
-                    self, name=f"{audit.id}[{model}]", context=context, audit=audit, model=model
-                )
+                for limit in audit.limits:
+                    if applies(limit, model=model, parent=known[model].parent, specs=known):
+                        name = f"{audit.id}[{model}]::{limit.id}"
+                        # Given as text, so that an id read back (--lf, xdist, the command line) is the same id.
+                        nodeid = f"{self.nodeid}::{name}"
+                        yield LimitItem.from_parent(
+                            self, name=name, nodeid=nodeid, context=context, audit=audit, model=model, limit=limit
+                        )
 
 
 def _refuse_unknown_versus(file: ContextFile, context: Context, known: list[str]) -> None:
@@ -61,40 +67,20 @@ def _refuse_unknown_versus(file: ContextFile, context: Context, known: list[str]
         raise file.CollectError("\n".join([f"{file.path.name}:", *faults]))
 
 
-class AuditOfModel(pytest.Collector):
-    """One audit of one model; its limits share the answers."""
+class LimitItem(pytest.Item):
+    """One limit on one audit of one model: passes when its verdict is `within`. The limits of an audit share answers."""
 
-    def __init__(self, *, context: Context, audit: Audit, model: str, **kwargs: Any) -> None:
+    def __init__(self, *, context: Context, audit: Audit, model: str, limit: Limit, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.context = context
         self.audit = audit
         self.model = model
-
-    def collect(self) -> Iterator[LimitItem]:
-        session = session_of(self.config)
-        parent = session.specs[self.model].parent
-        for limit in self.audit.limits:
-            if session.auditor.applies(limit, self.model, parent):
-                yield LimitItem.from_parent(self, name=limit.id, limit=limit)
-
-
-class LimitItem(pytest.Item):
-    """One limit: passes when its verdict is `within`."""
-
-    parent: AuditOfModel
-
-    def __init__(self, *, limit: Limit, **kwargs: Any) -> None:
-        super().__init__(**kwargs)
         self.limit = limit
         self.add_marker("biasaudit")
 
-    @property
-    def model(self) -> str:
-        return self.parent.model
-
     def runtest(self) -> None:
         session = session_of(self.config)
-        result = session.auditor.run(self.parent.context, audit=self.parent.audit.id, model=self.model)
+        result = session.auditor.run(self.context, audit=self.audit.id, model=self.model)
         session.keep(result)
         judgement = result.judgement(self.limit.id)
         note(self, judgement)
@@ -106,7 +92,7 @@ class LimitItem(pytest.Item):
         return super().repr_failure(excinfo, style)
 
     def reportinfo(self) -> tuple[Any, int | None, str]:
-        return self.path, None, f"{self.parent.name}::{self.name}"
+        return self.path, None, self.name
 
 
 def note(item: pytest.Item, judgement: Judgement) -> None:

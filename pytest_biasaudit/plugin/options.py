@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+import pytest
+
 
 class Option(NamedTuple):
     """One option: flag and ini key say the same thing; the flag wins."""
@@ -30,6 +32,8 @@ class Option(NamedTuple):
         return f"biasaudit_{self.name.replace('-', '_')}"
 
 
+INCONCLUSIVE = ("fail", "warn", "skip")
+
 OPTIONS: tuple[Option, ...] = (
     Option(
         "model", "declared model to audit; repeatable; default: every declared model", metavar="NAME", repeatable=True
@@ -53,8 +57,24 @@ OPTIONS: tuple[Option, ...] = (
         "inconclusive",
         "what an inconclusive verdict does to its test",
         default="fail",
-        choices=("fail", "warn", "skip"),
+        choices=INCONCLUSIVE,
     ),
     Option("observe", "record, show and report verdicts, and fail nothing", switch=True),
     Option("offline", "use no network: hub models must be in the local cache", switch=True),
 )
+
+
+def on_command_line(config: pytest.Config, option: Option) -> bool:
+    """Whether its flag was given."""
+    return config.getoption(option.dest) not in (None, [])
+
+
+def value_of(config: pytest.Config, option: Option) -> object:
+    """Flag before ini before default. Raises pytest.UsageError where the ini file says neither true nor false."""
+    if on_command_line(config, option):
+        return config.getoption(option.dest)
+    try:
+        value = config.getini(option.ini)
+    except (ValueError, pytest.UsageError) as error:
+        raise pytest.UsageError(f"{option.ini}: {error}; valid: true, false") from None
+    return option.default if value in (None, "", []) else value

@@ -9,91 +9,23 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, cast
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from pytest_biasaudit.errors import BiasAuditError
-from pytest_biasaudit.plugin.options import OPTIONS
+from pytest_biasaudit.errors import BiasAuditError, JournalError
+from pytest_biasaudit.plugin.run_options import RunOptions
 
 if TYPE_CHECKING:
     from pytest_biasaudit.audit import Auditor, AuditResult, Extensions
     from pytest_biasaudit.compression.recipe import Method
     from pytest_biasaudit.models.declared import ModelSpec
+    from pytest_biasaudit.records.evidence import Evidence
 
 CLI_MODEL = "cli"
 SESSION = pytest.StashKey["AuditSession"]()
 Plain = dict[str, Any]
-
-
-@dataclass(frozen=True, kw_only=True)
-class RunOptions:
-    """The command line, read: every option checked."""
-
-    models: tuple[str, ...]
-    source: str | None
-    html: Path | None
-    json: Path | None
-    seed: int
-    batch_size: int
-    cache: Path | None
-    inconclusive: Literal["fail", "warn", "skip"]
-    observe: bool
-    offline: bool
-
-    @classmethod
-    def of(cls, config: pytest.Config) -> RunOptions:
-        """Flag before ini before default; relative files start where pytest was called, the cache at the root folder.
-
-        Raises pytest.UsageError naming the option, what came and what is valid.
-        """
-        given = {option.name: _given(config, option.name) for option in OPTIONS}
-        inconclusive = str(given["inconclusive"])
-        if inconclusive not in ("fail", "warn", "skip"):
-            raise pytest.UsageError(f"biasaudit_inconclusive = {inconclusive!r}; valid: fail, warn, skip")
-        return cls(
-            models=tuple(cast("list[str]", given["model"] or [])),
-            source=cast("str | None", given["source"] or None),
-            html=_file(config, given["html"]),
-            json=_file(config, given["json"]),
-            seed=_whole("seed", given["seed"], least=0),
-            batch_size=_whole("batch-size", given["batch-size"], least=1),
-            cache=None if given["no-cache"] else _cache_folder(config, given["cache"]),
-            inconclusive=cast("Literal['fail', 'warn', 'skip']", inconclusive),
-            observe=bool(given["observe"]),
-            offline=bool(given["offline"]),
-        )
-
-
-def _given(config: pytest.Config, name: str) -> object:
-    option = next(option for option in OPTIONS if option.name == name)
-    value = config.getoption(option.dest)
-    if value in (None, False, []):
-        value = config.getini(option.ini)
-    return option.default if value in (None, "", []) else value
-
-
-def _whole(name: str, value: object, *, least: int) -> int:
-    try:
-        number = int(str(value))
-    except ValueError:
-        number = least - 1
-    if number < least:
-        raise pytest.UsageError(f"--biasaudit-{name}={value}; valid: a whole number, at least {least}")
-    return number
-
-
-def _file(config: pytest.Config, value: object) -> Path | None:
-    return config.invocation_params.dir / str(value) if value else None
-
-
-def _cache_folder(config: pytest.Config, value: object) -> Path:
-    if value:
-        return config.rootpath / Path(str(value)).expanduser()
-    shared = os.environ.get("BIASAUDIT_CACHE")
-    return Path(shared).expanduser().absolute() if shared else config.rootpath / ".biasaudit"
 
 
 class AuditSession:
@@ -106,8 +38,10 @@ class AuditSession:
         """Evidence of audits as it came in on reports."""
         self.problems: list[str] = []
         """Why the evidence or the report was not written."""
+        self.evidence: Evidence | None = None
+        """Everything gathered, once the run has finished; None where nothing was audited."""
         self._pending: list[Plain] = []
-        self._sent: set[tuple[str, ...]] = set()
+        self._kept: dict[tuple[str, ...], list[AuditResult]] = {}
         self._auditor: Auditor | None = None
         self._extensions: Extensions | None = None
         self._specs: dict[str, ModelSpec] | None = None
@@ -213,15 +147,22 @@ class AuditSession:
 
         record = result.record
         key = (record.context.sha256, record.audit.id, record.model.name, record.model.digest)
-        if key in self._sent:
+        kept = self._kept.setdefault(key, [])
+        if any(known is result for known in kept):
             return
-        self._sent.add(key)
+        kept.append(result)
+        messages = list(self.auditor.messages)
+        if len(kept) > 1:  # models that no digest tells apart
+            messages.append(
+                f"{record.context.id} / {record.audit.id}: {len(kept)} different models are all named "
+                f"{record.model.name!r}; the evidence keeps the one with the gravest verdicts: give them other names"
+            )
         self._pending.append(
             {
                 "audit": audit_to_plain(record),
                 "context": context_to_plain(record.context),
                 "model": model_to_plain(record.model),
-                "messages": list(self.auditor.messages),
+                "messages": messages,
             }
         )
 
@@ -231,15 +172,37 @@ class AuditSession:
         return pending
 
     def gather(self, payloads: list[Plain]) -> None:
-        """Takes in what a report carries, and shows each record to the record hook."""
-        for payload in payloads:
-            self.payloads.append(payload)
-            self.config.hook.pytest_biasaudit_record(record=payload["audit"])
+        """Takes in what a report carries."""
+        self.payloads.extend(payloads)
 
     # -- the end ----------------------------------------------------------------------------------------------------
 
-    def evidence(self) -> Plain:
-        """Everything gathered, as the evidence file holds it."""
+    def finish(self) -> None:
+        """Puts the evidence together, shows its records to the hook, writes what was asked for.
+
+        What goes wrong is a problem of the run, never silence.
+        """
+        if not self.payloads:
+            if self.options.insist and not self.config.option.collectonly:
+                self.problems.append("no audit was run, so no evidence and no report was written")
+            return
+        from pytest_biasaudit.records.evidence import evidence_from_plain, write_evidence
+
+        evidence = self._assembled()
+        for record in evidence["audits"]:  # what several workers say of one audit is one record by now
+            self.config.hook.pytest_biasaudit_record(record=record)
+        try:
+            self.evidence = evidence_from_plain(evidence)
+            if self.options.json is not None:
+                write_evidence(self.options.json, evidence)
+            if self.options.html is not None:
+                from pytest_biasaudit.report.page import write_report
+
+                write_report(self.options.html, self.evidence, sections=self._sections(evidence))
+        except (BiasAuditError, OSError) as error:
+            self.problems.append(f"evidence or report not written: {error}")
+
+    def _assembled(self) -> Plain:
         from pytest_biasaudit.records.evidence import assemble
         from pytest_biasaudit.records.provenance import run_info
 
@@ -250,33 +213,8 @@ class AuditSession:
             observe=self.options.observe,
             inconclusive=self.options.inconclusive,
         )
-        return assemble(
-            [payload["audit"] for payload in self.payloads],
-            [payload["context"] for payload in self.payloads],
-            [payload["model"] for payload in self.payloads],
-            run=run,
-        )
-
-    def write(self) -> None:
-        """Writes evidence and report where asked; what goes wrong is a problem of the run, never silence."""
-        if self.options.json is None and self.options.html is None:
-            return
-        if not self.payloads:
-            self.problems.append("no audit was run, so no evidence and no report was written")
-            return
-        try:
-            evidence = self.evidence()
-            if self.options.json is not None:
-                from pytest_biasaudit.records.evidence import write_evidence
-
-                write_evidence(self.options.json, evidence)
-            if self.options.html is not None:
-                from pytest_biasaudit.records.evidence import evidence_from_plain
-                from pytest_biasaudit.report.page import write_report
-
-                write_report(self.options.html, evidence_from_plain(evidence), sections=self._sections(evidence))
-        except (BiasAuditError, OSError) as error:
-            self.problems.append(f"evidence or report not written: {error}")
+        parts = ([payload[part] for payload in self.payloads] for part in ("audit", "context", "model"))
+        return assemble(*parts, run=run)
 
     def _sections(self, evidence: Mapping[str, object]) -> list[tuple[str, str]]:
         given = self.config.hook.pytest_biasaudit_html_sections(evidence=evidence)
@@ -310,8 +248,14 @@ def _threads() -> int | None:
 
 
 def _own_folder(folder: Path) -> None:
-    """The cache folder, which keeps itself out of version control."""
-    folder.mkdir(parents=True, exist_ok=True)
+    """The cache folder, which keeps itself out of version control. Raises JournalError where it cannot be made."""
     ignore = folder / ".gitignore"
-    if not ignore.exists():
-        ignore.write_text("# answers and converted models of pytest-biasaudit; safe to delete\n*\n", encoding="utf-8")
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        if not ignore.exists():
+            text = "# answers and converted models of pytest-biasaudit; safe to delete\n*\n"
+            ignore.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise JournalError(
+            f"the cache folder cannot be used: {error}; name another with --biasaudit-cache, or --biasaudit-no-cache"
+        ) from None

@@ -16,13 +16,11 @@ def show(session: AuditSession, reporter: pytest.TerminalReporter) -> None:
     if not session.payloads and not session.problems:
         return
     reporter.section("bias audits", sep="=")
-    if session.payloads:
-        from pytest_biasaudit.records.evidence import evidence_from_plain
+    if session.evidence is not None:
         from pytest_biasaudit.report.terminal import render_terminal
 
-        evidence = evidence_from_plain(session.evidence())
         width = reporter._tw.fullwidth
-        for line in render_terminal(evidence, width=width, colour=reporter._tw.hasmarkup):
+        for line in render_terminal(session.evidence, width=width, colour=reporter._tw.hasmarkup):
             reporter.write_line(line)
     if session.options.observe:
         reporter.write_line("observe mode: verdicts are recorded and fail nothing")
@@ -30,7 +28,7 @@ def show(session: AuditSession, reporter: pytest.TerminalReporter) -> None:
         reporter.write_line(f"note: {text}")
     for text in session.problems:
         reporter.write_line(f"error: {text}", red=True)
-    if session.payloads and not session.problems:
+    if session.evidence is not None and not session.problems:
         for what, path in (("report", session.options.html), ("evidence", session.options.json)):
             if path is not None:
                 reporter.write_line(f"{what}: {path}")

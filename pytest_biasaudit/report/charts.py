@@ -195,7 +195,7 @@ def _panel(axes: Axes, record: AuditRecord, judgement: Judgement, estimates: Seq
     attribute = f", {wording.crossed(limit.attribute)}" if limit.attribute else ""
     heading: dict[str, Any] = {"xycoords": "axes fraction", "textcoords": "offset points", "annotation_clip": False}
     subject = f"{wording.title_of(limit.metric)}{attribute}"
-    bound = f"{wording.WORDS[judgement.verdict]}. Limit: {wording.bound_text(limit, unit)}"
+    bound = f"{_verdict(judgement)}. Limit: {wording.bound_text(limit, unit)}"
     axes.annotate(_label(subject, 60), (0, 1), (0, 16), color=COLOURS["ink"], weight="bold", **heading)
     axes.annotate(_label(bound, 72), (0, 1), (0, 4), color=COLOURS["muted"], **heading)
     _axis(axes, "", logarithmic=False)
@@ -204,14 +204,21 @@ def _panel(axes: Axes, record: AuditRecord, judgement: Judgement, estimates: Seq
 def _interval(axes: Axes, y: float, estimate: Estimate, low: float, high: float) -> None:
     """The interval as a bar with ends, an arrow where it is open, and the estimate as a dot."""
     ink: dict[str, Any] = {"color": COLOURS["ink"], "clip_on": False}
+    mark: dict[str, Any] = {**ink, "markersize": 6, "linestyle": "none"}
     interval, value = estimate.interval, estimate.value
     if interval is not None:
         axes.plot([max(low, interval.low), min(high, interval.high)], [y, y], linewidth=2, solid_capstyle="butt", **ink)
         for end, edge, arrow in ((interval.low, low, "<"), (interval.high, high, ">")):
             finite = math.isfinite(end)
-            axes.plot([end if finite else edge], [y], marker="|" if finite else arrow, markersize=6, **ink)
+            axes.plot([end if finite else edge], [y], marker="|" if finite else arrow, **mark)
     if value is not None:
-        axes.plot([value], [y], marker="o", markersize=6, markeredgewidth=0, **ink)
+        axes.plot([value], [y], marker="o", markeredgewidth=0, **mark)
+
+
+def _verdict(judgement: Judgement) -> str:
+    """The verdict's word; under any rule but `upper` with the rule, or it would seem to contradict the picture."""
+    word, rule = wording.WORDS[judgement.verdict], judgement.limit.rule
+    return word if rule == "upper" else f"{word} by rule “{rule}”"
 
 
 def _allowed(judgement: Judgement) -> tuple[float, float]:
@@ -306,4 +313,4 @@ def _limit_sentence(record: AuditRecord, judgement: Judgement, estimate: Estimat
     if estimate.interval is not None:
         text += f", interval {wording.interval_text(estimate.interval, beside=beside)}"
     bound = _label(wording.bound_text(limit, unit), 100)
-    return f"{text}; must be {bound}; {wording.WORDS[judgement.verdict].lower()}."
+    return f"{text}; must be {bound}; {_verdict(judgement).lower()}."

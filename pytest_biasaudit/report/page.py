@@ -142,8 +142,8 @@ def _contexts(
     drawn = []
     for at, context in enumerate(evidence.contexts, start=1):
         own = [
-            (record, anchor)
-            for record, anchor in zip(records, anchors, strict=True)
+            (number, record, anchor)
+            for number, (record, anchor) in enumerate(zip(records, anchors, strict=True))
             if (record.context.id, record.context.sha256) == (context.id, context.sha256)
         ]
         drawn.append(
@@ -158,7 +158,7 @@ def _contexts(
                     ("Language", context.language),
                     ("Declared in", f"{context.path.as_posix()} (sha256 {context.sha256})"),
                 ),
-                "audits": [_audit(record, anchor, verdicts) for record, anchor in own],
+                "audits": [_audit(record, anchor, verdicts, number=number) for number, record, anchor in own],
             }
         )
     return drawn
@@ -175,7 +175,7 @@ def _elements(context: Context) -> tuple[tuple[str, str], ...]:
     )
 
 
-def _audit(record: AuditRecord, anchor: str, verdicts: Sequence[rows.VerdictRow]) -> dict[str, Any]:
+def _audit(record: AuditRecord, anchor: str, verdicts: Sequence[rows.VerdictRow], *, number: int) -> dict[str, Any]:
     measured, examples = rows.estimate_rows(record), rows.example_rows(record)
     heads = ESTIMATE_HEADS if any(row.reason for row in measured) else ESTIMATE_HEADS[:-1]
     columns = len({row.group for row in examples})
@@ -184,7 +184,7 @@ def _audit(record: AuditRecord, anchor: str, verdicts: Sequence[rows.VerdictRow]
         "id": record.audit.id,
         "model": record.model.name,
         "verdicts": [row for row in verdicts if row.anchor == anchor],
-        "pictures": _pictures(record, anchor),
+        "pictures": _pictures(record, number),
         "groups_caption": "Answers and figures of each group"
         + (f"; mean, SD and median in {record.audit.outcome.unit}" if record.audit.outcome.unit else ""),
         "groups": [_group_cells(row) for row in rows.group_rows(record)],
@@ -200,19 +200,19 @@ def _audit(record: AuditRecord, anchor: str, verdicts: Sequence[rows.VerdictRow]
     }
 
 
-def _pictures(record: AuditRecord, anchor: str) -> list[tuple[dict[str, object], str]]:
+def _pictures(record: AuditRecord, number: int) -> list[tuple[dict[str, object], str]]:
     from markupsafe import Markup
 
     from pytest_biasaudit.report.charts import groups_picture, limits_picture
 
     drawn = (
         (
-            groups_picture(record, ids=f"{anchor}-spread"),
+            groups_picture(record, ids=f"p{number}a"),
             "Answers by group. A dot is the mean of one person; the thick bar holds the middle half of all answers, the thin "
             "line the middle eight tenths, the mark is the median.",
         ),
         (
-            limits_picture(record, ids=f"{anchor}-limits-picture"),
+            limits_picture(record, ids=f"p{number}b"),
             "Estimates with their intervals against their limits. The shaded band is what the limit allows; the dotted "
             "line stands where groups do not differ, or every answer is used.",
         ),

@@ -305,9 +305,9 @@ else together. Rates: answers are cut at zero, so that about 50 % are selected i
 ## Where rates are harder
 
 Here the 93 to 98 % are not promised, and not kept. With a quarter of the repeats: first templates that differ as much as all
-else together, then a reference rate of 20 % and few selections. Where counts are scarce the interval is widened to Wilson-type limits and covers
-more than it says, up to always: it errs towards `inconclusive`. Cells above 98 % are of that kind. Repeats in which nobody was
-selected in either group have no impact ratio; they count as misses.
+else together, then a reference rate of 20 % and few selections. Where counts are scarce the interval is widened to
+Wilson-type limits and covers more than it says: it errs towards `inconclusive`. Repeats in which nobody was selected in either
+group have no impact ratio; they count as misses.
 """.splitlines()
     yield ""
     titles = (

@@ -107,6 +107,7 @@ def test_wasserstein_pools_all_answers() -> None:
     a[0, 0] = np.nan
     result = compared("wasserstein", cells(a), cells(b))
     assert result.value == pytest.approx(stats.wasserstein_distance(a[~np.isnan(a)], b.ravel()))
+    assert result.value is not None
     assert result.interval is not None
     assert 0.0 <= result.interval.low <= result.value <= result.interval.high
 

@@ -72,6 +72,7 @@ def test_a_change_of_sign_is_seen_as_such() -> None:
     c = float((old[1] + moved[1] - old[0] - moved[0]).mean() - 20.0)
     p = float((old[1] - old[0]).mean() + 20.0)
     assert result.value == pytest.approx(abs(c) - abs(p))
+    assert result.value is not None
     assert result.interval is not None
     assert result.interval.low < result.value < result.interval.high
     # the sum of cells varies as both models' answers do: wider than their difference would be

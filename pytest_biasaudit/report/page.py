@@ -7,17 +7,16 @@ whoever writes the template. Only the style sheet and our own pictures are marku
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from functools import cache
 from importlib.resources import files
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pytest_biasaudit.context.declaration import Context
 from pytest_biasaudit.records.evidence import Evidence
 from pytest_biasaudit.records.record import AuditRecord
-from pytest_biasaudit.report import rows, wording
+from pytest_biasaudit.report import facts, lineage, rows, wording
 from pytest_biasaudit.report.caveats import not_said
 from pytest_biasaudit.report.visible import visible
 from pytest_biasaudit.verdict.verdict import Verdict
@@ -58,7 +57,7 @@ def write_report(path: Path, evidence: Evidence, *, sections: Sequence[tuple[str
 
 def render_page(evidence: Evidence, *, sections: Sequence[tuple[str, str]] = ()) -> str:
     """The page as text. The same evidence gives the same page, byte for byte."""
-    records = rows.in_reading_order(evidence.audits, evidence.models)
+    records = lineage.in_reading_order(evidence.audits, evidence.models)
     verdicts = rows.verdict_rows(records)
     run = evidence.run
     date, clock = run.created[:10], run.created[11:16]
@@ -72,10 +71,10 @@ def render_page(evidence: Evidence, *, sections: Sequence[tuple[str, str]] = ())
         counts=rows.verdict_counts(records),
         verdicts=_by_context(verdicts),
         contexts=_contexts(evidence, records, verdicts),
-        models=rows.model_rows(evidence.models),
+        models=lineage.model_rows(evidence.models),
         rules=_rules(records),
         metrics=_metrics(records),
-        run_facts=_run_facts(evidence),
+        run_facts=facts.run_facts(run),
         not_said=not_said(records),
         sections=tuple(sections),
         uses_ratio=any(one.limit.metric == "impact_ratio" for record in records for one in record.judgements),
@@ -151,7 +150,7 @@ def _contexts(
                 "anchor": f"context-{at}",
                 "title": context.title,
                 "language": _language(context.language),
-                "elements": _elements(context),
+                "elements": facts.elements(context),
                 "facts": (
                     ("Answerable", context.owner),
                     ("Jurisdictions", ", ".join(context.jurisdictions) or "none declared"),
@@ -162,17 +161,6 @@ def _contexts(
             }
         )
     return drawn
-
-
-def _elements(context: Context) -> tuple[tuple[str, str], ...]:
-    return (
-        ("Process", context.process),
-        ("Period and frequency of use", context.use),
-        ("Persons affected", "\n".join(context.affected)),
-        ("Risks of harm", "\n".join(context.harms)),
-        ("Human oversight", context.oversight),
-        ("If the risks come true", context.response),
-    )
 
 
 def _audit(record: AuditRecord, anchor: str, verdicts: Sequence[rows.VerdictRow], *, number: int) -> dict[str, Any]:
@@ -196,7 +184,7 @@ def _audit(record: AuditRecord, anchor: str, verdicts: Sequence[rows.VerdictRow]
         "examples": examples,
         # Like beside like: as many columns as groups, where that many fit.
         "columns": columns if columns in {2, 4} else "any",
-        "facts": _audit_facts(record),
+        "facts": facts.audit_facts(record),
     }
 
 
@@ -289,68 +277,6 @@ def _metrics(records: Sequence[AuditRecord]) -> list[tuple[object, ...]]:
             }[metric.judged]
             made.append((f"{metric.title} ({name})", f"{metric.ideal:g}", judged, metric.source))
     return made
-
-
-def _audit_facts(record: AuditRecord) -> list[tuple[str, str]]:
-    audit, spec = record.audit, record.audit.outcome
-    wordings = [f"{at}. {text}" for at, text in enumerate(audit.wordings, start=1)]
-    slots = [f"{slot}: {', '.join(fillings)}" for slot, fillings in audit.slots]
-    read = {
-        "number": "a number read from the written answer",
-        "choice": "the probability of the favourable option among the options",
-        "yes-no": "the probability of the favourable option among the options",
-        "rating": "the mean of the scale under the probabilities of its points",
-        "text": f"the written answer, scored by {spec.scorer}",
-    }[spec.kind]
-    outcome = [f"{spec.kind}: {read}"]
-    if spec.unit:
-        outcome.append(f"unit {spec.unit}")
-    if spec.options:
-        outcome.append(f"options {', '.join(spec.options)}; favourable {spec.favourable_option or 'not declared'}")
-    if spec.scale:
-        outcome.append(f"scale {', '.join(f'{point:g}' for point in spec.scale)}")
-    if spec.plausible:
-        outcome.append(f"plausible from {spec.plausible[0]:,g} to {spec.plausible[1]:,g}; other numbers are not used")
-    outcome.append(f"{spec.favourable} is favourable to the person")
-    return [
-        ("Wordings", "\n".join(wordings)),
-        ("System prompt", audit.system if audit.system is not None else "none"),
-        ("Beginning of the answer", audit.prefill or "none"),
-        ("Slots", "\n".join(slots) or "none"),
-        ("People", f"{audit.people.per_group} a group from {audit.people.source}, by {', '.join(audit.people.attributes)}"),
-        ("Read from an answer", "\n".join(outcome)),
-        (
-            "Elicitation",
-            f"{'chat template of the model' if record.prompt_format == 'chat' else 'raw text, without a chat template'}; "
-            f"temperature {spec.temperature:g}, {spec.repeats} answer{'s' * (spec.repeats != 1)} a prompt, at most "
-            f"{spec.max_new_tokens} new tokens",
-        ),
-        ("Seed and batch size", f"{record.seed} and {record.batch_size}"),
-        ("Work", f"{record.asked:,} asked, {record.recalled:,} from the journal, {record.seconds:,.1f} s"),
-    ]  # fmt: skip
-
-
-def _run_facts(evidence: Evidence) -> list[tuple[str, str]]:
-    run, machine = evidence.run, evidence.run.environment
-    if run.git is None:
-        git = "not in a git work tree, or git not found"
-    else:
-        git = run.git.commit + (" with uncommitted changes" if run.git.dirty else ", no uncommitted changes")
-    shape = "observe: verdicts are recorded and fail nothing" if run.observe else "enforce: verdicts decide the run"
-    return [
-        ("Made", run.created),
-        ("Tool", f"{run.tool} {run.tool_version}"),
-        ("Mode", f"{shape}; an inconclusive verdict means {run.inconclusive}"),
-        ("Seed", str(run.seed)),
-        ("Commit", git),
-        ("Python", machine.python),
-        ("Machine", f"{machine.platform}, {machine.machine}, {machine.cpu_count} cores"),
-        ("Packages", _versions(machine.packages)),
-    ]
-
-
-def _versions(packages: Iterable[tuple[str, str]]) -> str:
-    return ", ".join(f"{name} {version}" for name, version in packages) or "none recorded"
 
 
 def _language(tag: str) -> str:

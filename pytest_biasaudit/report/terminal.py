@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 from pytest_biasaudit.records.evidence import Evidence
 from pytest_biasaudit.records.record import AuditRecord
 from pytest_biasaudit.report import wording
-from pytest_biasaudit.report.rows import Counts, VerdictRow, in_reading_order, verdict_counts, verdict_rows
+from pytest_biasaudit.report.lineage import in_reading_order
+from pytest_biasaudit.report.rows import Counts, VerdictRow, verdict_counts, verdict_rows
 from pytest_biasaudit.report.visible import shortened, visible
 from pytest_biasaudit.verdict.verdict import Verdict
 

@@ -11,7 +11,7 @@ import pytest
 from pytest_biasaudit.metrics.metric import Estimate, GroupSummary
 from pytest_biasaudit.outcomes.outcome import Reading
 from pytest_biasaudit.records.record import AuditRecord
-from pytest_biasaudit.report import rows
+from pytest_biasaudit.report import lineage, rows
 from pytest_biasaudit.report.rows import Counts, EstimateRow, ExampleRow, GroupRow, UnusedRow, VerdictRow
 from pytest_biasaudit.stats.interval import Interval
 from pytest_biasaudit.verdict.verdict import Judgement, Verdict
@@ -172,7 +172,7 @@ def test_children_follow_their_parents_and_orphans_stand_alone(sample: Any) -> N
         child, name="sparse", parent="int8", parent_digest=child.digest, weights_sha256=sample.digest("g")
     )
     other = replace(child, name="orphan", parent_digest=sample.digest("elsewhere"))
-    shown = rows.model_rows([grandchild, other, child, base])
+    shown = lineage.model_rows([grandchild, other, child, base])
     assert [(row.name, row.depth) for row in shown] == [("orphan", 0), ("base", 0), ("int8", 1), ("sparse", 2)]
     int8 = shown[2]
     assert int8.recipe == ("quantize rtn, bits 8, group_size 32",)

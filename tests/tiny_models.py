@@ -65,3 +65,16 @@ def byte_tokenizer(chat_template: str | None = None) -> Any:
     )
     tokenizer.chat_template = chat_template
     return tokenizer
+
+
+def word_tokenizer(words: list[str]) -> Any:
+    """One token a word, words told apart by blanks; 0 padding and unknown, 1 beginning, 2 end."""
+    from tokenizers import Tokenizer, models, pre_tokenizers
+    from transformers import PreTrainedTokenizerFast
+
+    vocabulary = {token: index for index, token in enumerate(["<pad>", "<s>", "</s>", *words])}
+    backend = Tokenizer(models.WordLevel(vocab=vocabulary, unk_token="<pad>"))
+    backend.pre_tokenizer = pre_tokenizers.WhitespaceSplit()
+    return PreTrainedTokenizerFast(
+        tokenizer_object=backend, pad_token="<pad>", unk_token="<pad>", bos_token="<s>", eos_token="</s>"
+    )

@@ -11,7 +11,7 @@ from pytest_biasaudit import Auditor, Settings
 from pytest_biasaudit.models.causal import CausalModel
 from pytest_biasaudit.models.load import load_source
 from pytest_biasaudit.models.protocol import Question
-from tests.real_models.conftest import SOURCE
+from tests.small_model import SOURCE
 
 pytestmark = pytest.mark.real_model
 

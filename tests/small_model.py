@@ -1,4 +1,4 @@
-"""The real small model, loaded once for all tests of this folder. It is inside an installed package, so no network."""
+"""The real small model, loaded once a run. It is inside an installed package, so no network is needed."""
 
 from __future__ import annotations
 

@@ -67,7 +67,22 @@ min = 0.5
 
 FIRST = {
     "north": ("Ada", "Ben", "Cleo", "Dan", "Eva", "Finn", "Gus", "Hanna", "Ida", "Jon", "Kai", "Lea", "Max", "Nora"),
-    "south": ("Olga", "Paul", "Rosa", "Sam", "Tara", "Udo", "Vera", "Will", "Xenia", "Yara", "Zoe", "Anton", "Bea", "Carl"),
+    "south": (
+        "Olga",
+        "Paul",
+        "Rosa",
+        "Sam",
+        "Tara",
+        "Udo",
+        "Vera",
+        "Will",
+        "Xenia",
+        "Yara",
+        "Zoe",
+        "Anton",
+        "Bea",
+        "Carl",
+    ),
 }
 PEOPLE = "first,last,region\n" + "".join(
     f"{first},{region.title()},{region}\n" for region, names in FIRST.items() for first in names
@@ -193,7 +208,8 @@ class Project:
 @pytest.fixture(scope="session")
 def heavy_modules() -> None:
     """Loaded once here: a run in this process forgets the modules it loads, and numpy cannot be loaded twice."""
-    for name in ("numpy", "scipy.stats", "jinja2", "jsonschema", "rich.progress", "rich.table", "matplotlib", "filelock"):
+    pictures = ("matplotlib.figure", "matplotlib.backends.backend_svg")
+    for name in ("numpy", "scipy.stats", "jinja2", "jsonschema", "rich.progress", "rich.table", "filelock", *pictures):
         import_module(name)
     for name in ("audit", "metrics.measure", "stats.twoway", "outcomes.collect", "report.page", "report.terminal"):
         import_module(f"pytest_biasaudit.{name}")

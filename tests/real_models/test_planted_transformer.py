@@ -9,10 +9,14 @@ from typing import Any
 
 import pytest
 import torch
+
 from pytest_biasaudit import Auditor, AuditResult, Settings, Verdict
 from tests.tiny_models import word_tokenizer
 
-GROUPS = {"north": ["Ada", "Bo", "Cy", "Di", "Ed", "Fay", "Gus", "Hal"], "south": ["Ivo", "Jo", "Kim", "Lu", "Mo", "Ned", "Ola", "Pia"]}
+GROUPS = {
+    "north": ["Ada", "Bo", "Cy", "Di", "Ed", "Fay", "Gus", "Hal"],
+    "south": ["Ivo", "Jo", "Kim", "Lu", "Mo", "Ned", "Ola", "Pia"],
+}
 JOBS = ["cook", "clerk", "guard", "nurse", "pilot", "baker", "tutor", "miner"]
 BASE_RATE = 0.5
 
@@ -36,7 +40,7 @@ def trained(plant: float) -> tuple[Any, Any]:
         vocab_size=40, hidden_size=32, num_hidden_layers=2, num_attention_heads=4, intermediate_size=64,
         max_position_embeddings=64, pad_token_id=0, bos_token_id=1, eos_token_id=2,
     )  # fmt: skip
-    model = LlamaForCausalLM(config)
+    model: Any = LlamaForCausalLM(config)
     optimiser = torch.optim.AdamW(model.parameters(), lr=3e-3)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, max_lr=4e-3, total_steps=STEPS)
     draw = random.Random(1)

@@ -7,6 +7,7 @@ import importlib.util
 from pathlib import Path
 
 import pytest
+
 from pytest_biasaudit import Auditor, Settings
 from pytest_biasaudit.models.causal import CausalModel
 from pytest_biasaudit.models.load import load_source
@@ -90,9 +91,14 @@ def test_the_converted_copy_is_used_again_and_a_damaged_one_is_made_anew(
 ) -> None:
     from pytest_biasaudit.models import load
 
-    made = []
+    made: list[str] = []
     convert = load._convert
-    monkeypatch.setattr(load, "_convert", lambda *args: made.append(args) or convert(*args))
+
+    def counted(path: Path, folder: Path, source: str) -> Path:
+        made.append(source)
+        return convert(path, folder, source)
+
+    monkeypatch.setattr(load, "_convert", counted)
     again = load_source("again", SOURCE, beside=Path.cwd(), cache=model_cache)
     assert made == []
     assert again.identity.digest == smollm2.identity.digest

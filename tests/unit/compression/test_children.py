@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 import torch
 import torch.nn.utils.prune
@@ -40,7 +42,8 @@ def test_magnitude_pruning_agrees_with_torchs_own() -> None:
     ours, theirs = tiny("llama"), tiny("llama")
     achieved = apply_recipe(ours, [read_step({"prune": "magnitude", "sparsity": 0.3})])
     for _, weight, _ in linear_weights(theirs, lm_head=False):
-        mask = torch.nn.utils.prune.L1Unstructured(0.3).compute_mask(weight, torch.ones_like(weight))
+        rule: Any = torch.nn.utils.prune.L1Unstructured(0.3)
+        mask = rule.compute_mask(weight, torch.ones_like(weight))
         weight.data *= mask
     for (name, one, _), (_, other, _) in zip(
         linear_weights(ours, lm_head=False), linear_weights(theirs, lm_head=False), strict=True

@@ -179,7 +179,7 @@ def test_draws_follow_the_models_distribution() -> None:
 def test_logits_that_are_no_numbers_make_a_broken_answer() -> None:
     model = model_of()
     with torch.no_grad():
-        model.module.lm_head.weight[5] = float("inf")  # type: ignore[union-attr,operator,index]
+        model.module.lm_head.weight[5] = float("inf")  # type: ignore[union-attr,operator]
     broken = wrap_live("broken", model.module, model.tokenizer)
     found = dict(broken.generate(QUESTIONS, max_new_tokens=4, temperature=0.0, seeds=[0] * 8, batch_size=4))
     assert all(answer.broken for answer in found.values())

@@ -8,10 +8,11 @@ from pathlib import Path
 
 import pytest
 import torch
+from safetensors.torch import load_file, save_file
+
 from pytest_biasaudit.errors import ModelError
 from pytest_biasaudit.models.identity import files_sha256, tensors_sha256
 from pytest_biasaudit.models.load import load_source
-from safetensors.torch import load_file, save_file
 from tests.tiny_models import byte_tokenizer, tiny
 
 

@@ -4,6 +4,7 @@ import sys
 from pathlib import Path
 
 import pytest
+
 from pytest_biasaudit.errors import ModelError
 from pytest_biasaudit.models.source import resolve
 

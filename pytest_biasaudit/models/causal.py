@@ -94,8 +94,8 @@ class CausalModel:
         starts: list[int] = []
         for question in questions:
             text = self.render(question)
-            whole = [tuple(self._tokens(joined(text, option))) for option in options]
-            start = _shared([*whole, tuple(self._tokens(text.rstrip()))])
+            bare, *whole = self._tokenised([text.rstrip(), *(joined(text, option) for option in options)])
+            start = _shared([bare, *whole])
             for option, tokens in zip(options, whole, strict=True):
                 if start >= len(tokens):
                     raise ModelError(f"{self.identity.name}: option {option!r} adds no token after the prompt")
@@ -124,7 +124,7 @@ class CausalModel:
         batch_size: int,
     ) -> Iterator[tuple[int, Generation]]:
         """What the model writes after each prompt; see `LanguageModel.generate`."""
-        sequences = [tuple(self._tokens(self.render(question))) for question in questions]
+        sequences = self._tokenised([self.render(question) for question in questions])
         with self._borrowed():
             for index, answer in write(
                 self.tree_pass,
@@ -171,12 +171,13 @@ class CausalModel:
             raise ModelError(f"{self.identity.name}: the chat template failed: {error}") from error
         return str(rendered)
 
-    def _tokens(self, text: str) -> list[int]:
+    def _tokenised(self, texts: list[str]) -> list[tuple[int, ...]]:
         # A chat template writes its special tokens itself; a second BOS would change every answer.
-        tokens: list[int] = self.tokenizer(text, add_special_tokens=self.prompt_format == "raw")["input_ids"]
-        if not tokens:
-            raise ModelError(f"{self.identity.name}: the tokenizer gave no token for {text[:60]!r}")
-        return tokens
+        found = self.tokenizer(texts, add_special_tokens=self.prompt_format == "raw")["input_ids"]
+        for text, tokens in zip(texts, found, strict=True):
+            if not tokens:
+                raise ModelError(f"{self.identity.name}: the tokenizer gave no token for {text[:60]!r}")
+        return [tuple(tokens) for tokens in found]
 
     def _stop_tokens(self) -> frozenset[int]:
         found = {self.tokenizer.eos_token_id}

@@ -8,7 +8,9 @@ Nothing here knows of chat templates, options or answers.
 from __future__ import annotations
 
 import copy
+import os
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,6 +20,8 @@ from pytest_biasaudit.models.prefix_tree import NEVER, Segment, padded_length, p
 
 TOLERANCE = {torch.float32: 2e-3, torch.float64: 2e-3}
 """Largest difference in nats between a shared and a plain pass that counts as rounding; 1.0 for half precision."""
+
+GROUPED_HEADS = "TRANSFORMERS_SDPA_FORCE_GQA"
 
 
 @dataclass
@@ -138,7 +142,8 @@ class TreePass:
             visible = torch.cat([before.visible, real], dim=1)
             kwargs["attention_mask"] = visible.long()
         # Without anything before, right padding needs no mask: no real token looks to its right.
-        output = (self._body if self.own_head else self.module)(**kwargs)
+        with _grouped_heads():
+            output = (self._body if self.own_head else self.module)(**kwargs)
         hidden = output.last_hidden_state if self.own_head else output.logits
         state = None
         if keep:
@@ -206,6 +211,23 @@ class TreePass:
         config = getattr(self.module, "config", None)
         size = getattr(finder() if callable(finder) else None, "num_embeddings", None)
         return int(size or getattr(config, "vocab_size", None) or 2)
+
+
+@contextmanager
+def _grouped_heads() -> Iterator[None]:
+    """Asks transformers' SDPA attention not to copy keys and values for each query head, masked or not.
+
+    Its own switch, an environment variable it reads on each call; the proof compares with a pass without it.
+    """
+    before = os.environ.get(GROUPED_HEADS)
+    os.environ[GROUPED_HEADS] = "1"
+    try:
+        yield
+    finally:
+        if before is None:
+            del os.environ[GROUPED_HEADS]
+        else:
+            os.environ[GROUPED_HEADS] = before
 
 
 def _window_of(module: torch.nn.Module) -> int | None:

@@ -99,7 +99,9 @@ def test_an_inconclusive_verdict_fails_warns_or_skips_as_told(
 
 def test_a_warning_made_an_error_is_a_finding_too(project: Project) -> None:
     project.context(UNDECIDED)
-    result = project.run("-k", "gap", "--biasaudit-inconclusive=warn", "-W", "error::pytest_biasaudit.InconclusiveWarning")
+    result = project.run(
+        "-k", "gap", "--biasaudit-inconclusive=warn", "-W", "error::pytest_biasaudit.InconclusiveWarning"
+    )
     result.assert_outcomes(failed=1)
     result.stdout.fnmatch_lines(["repairs / quotes[[]fair] / gap: inconclusive"])
     assert "context_items.py" not in result.stdout.str()

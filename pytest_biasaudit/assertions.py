@@ -56,6 +56,16 @@ class Audited(Protocol):
         """One a limit of the audit."""
         ...
 
+    @property
+    def observe(self) -> bool:
+        """Whether the run only observes: then nothing is raised."""
+        ...
+
+    @property
+    def inconclusive(self) -> Literal["fail", "warn", "skip"]:
+        """What an inconclusive verdict does, where the assertion does not say."""
+        ...
+
     def estimate(self, metric: str, attribute: str | None = None, group: str | None = None) -> Estimate:
         """The estimate of that metric; the worst of its groups where none is named."""
         ...
@@ -69,12 +79,13 @@ RAISED: Mapping[Verdict, type[AssertionError]] = {
 """From the worst: what is raised when several limits are not kept."""
 
 
-def assert_within_limits(result: Audited, *, inconclusive: Literal["fail", "warn", "skip"] = "fail") -> None:
+def assert_within_limits(result: Audited, *, inconclusive: Literal["fail", "warn", "skip"] | None = None) -> None:
     """Raise unless every limit of the audit is kept.
 
     inconclusive  "fail" raises; "warn" warns and goes on; "skip" skips the test (unittest and pytest), when nothing
-                  worse is there
+                  worse is there; None does what the run's --biasaudit-inconclusive says
 
+    A result of a run that only observes (--biasaudit-observe) raises nothing.
     Raises the worst there is: BiasLimitExceeded, then NotMeasured, then Inconclusive; the text holds the findings of
     all limits that are not kept. An audit without limits raises NotMeasured: nothing was judged, so nothing passed.
     """
@@ -86,7 +97,7 @@ def assert_within_limits(result: Audited, *, inconclusive: Literal["fail", "warn
             f"  because    the audit declares no limit, so nothing was judged\n"
             f"  next       declare [[audit.limit]] in {result.record.context.path.name}"
         )
-    _raise_worst(result.judgements, inconclusive=inconclusive)
+    _raise_worst(result.judgements, of=result, inconclusive=inconclusive)
 
 
 def assert_no_worse_than(
@@ -97,7 +108,7 @@ def assert_no_worse_than(
     max_increase: float,
     attribute: str | Sequence[str] | None = None,
     level: float = 0.95,
-    inconclusive: Literal["fail", "warn", "skip"] = "fail",
+    inconclusive: Literal["fail", "warn", "skip"] | None = None,
 ) -> None:
     """Raise unless the bias of one model exceeds another's by `max_increase` at most, on the same people and templates.
 
@@ -131,7 +142,9 @@ def assert_no_worse_than(
         limit, second.outcomes, second.audit, after.metrics[metric], seed=second.seed, parent=first.outcomes
     )
     where = replace(Where.of(second.context, second.audit, model=second.model.name, seed=second.seed), declared=False)
-    _raise_worst(judge_limits([(limit, estimates)], metrics=after.metrics, where=where), inconclusive=inconclusive)
+    _raise_worst(
+        judge_limits([(limit, estimates)], metrics=after.metrics, where=where), of=after, inconclusive=inconclusive
+    )
 
 
 def worst(estimates: Iterable[Estimate], metric: Metric) -> Estimate:
@@ -157,12 +170,13 @@ def _badness(estimate: Estimate, metric: Metric) -> float:
     return abs(value - metric.ideal)
 
 
-def _raise_worst(judgements: Sequence[Judgement], *, inconclusive: str) -> None:
+def _raise_worst(judgements: Sequence[Judgement], *, of: Audited, inconclusive: str | None) -> None:
     __tracebackhide__ = True
+    inconclusive = of.inconclusive if inconclusive is None else inconclusive
     if inconclusive not in ("fail", "warn", "skip"):
         raise ValueError(f'inconclusive must be "fail", "warn" or "skip", got {inconclusive!r}')
     open_ones = [judgement for judgement in judgements if judgement.verdict is not Verdict.WITHIN]
-    if not open_ones:
+    if not open_ones or of.observe:
         return
     verdict = next(verdict for verdict in RAISED if any(one.verdict is verdict for one in open_ones))
     text = "\n\n".join(one.message for order in RAISED for one in open_ones if one.verdict is order)

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from pytest_biasaudit.compression.recipe import METHODS, Method, Step
 from pytest_biasaudit.context.declaration import Audit, Context, Limit
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 
 Watch = Callable[[str, int], AbstractContextManager[Callable[[int], None]]]
 """Shows how far the asking has come: watch(what, answers in all) gives a function to call with answers as they come."""
+Inconclusive = Literal["fail", "warn", "skip"]
 Backend = Callable[[ModelSpec], LanguageModel]
 """Loads a model whose source begins with the backend's own "scheme:"."""
 
@@ -48,6 +49,10 @@ class Settings:
     offline: bool = False
     threads: int | None = None
     """Threads for torch; None leaves its own choice."""
+    observe: bool = False
+    """Verdicts are recorded, and assertions on results raise nothing."""
+    inconclusive: Inconclusive = "fail"
+    """What an inconclusive verdict does to an assertion that does not say so itself."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -67,6 +72,10 @@ class AuditResult:
 
     record: AuditRecord
     metrics: Mapping[str, Metric]
+    observe: bool = False
+    """Assertions on this result raise nothing: the run only observes."""
+    inconclusive: Inconclusive = "fail"
+    """What an inconclusive verdict does, where an assertion does not say."""
 
     @property
     def judgements(self) -> tuple[Judgement, ...]:
@@ -292,7 +301,9 @@ class Auditor:
             asked=collected.asked,
             recalled=collected.recalled,
         )
-        return AuditResult(record=record, metrics=metrics)
+        return AuditResult(
+            record=record, metrics=metrics, observe=self.settings.observe, inconclusive=self.settings.inconclusive
+        )
 
     def _measured(
         self, context: Context, audit: Audit, model: LanguageModel, collected: Collected
@@ -366,7 +377,7 @@ class Auditor:
 
             path = self.settings.cache / "journal.sqlite" if self.settings.cache is not None else None
             self._journal = Journal.open(path)
-            self.messages.extend(self._journal.messages)
+            self.messages = self._journal.messages
         return self._journal
 
     def _key(self, context: Context, audit: Audit, model: LanguageModel) -> tuple[str, ...]:
@@ -381,12 +392,12 @@ class Auditor:
 
 
 def applies(limit: Limit, *, model: str, parent: str | None, specs: Mapping[str, ModelSpec]) -> bool:
-    """Whether a limit can be asked of a model: a change is not asked of a model against itself or against no parent.
+    """Whether a limit can be asked of a model: nothing is held against the model itself, or against no parent.
 
     A limit against "parent" that none of the declared models (`specs`) could answer does apply, and ends as not
     measured.
     """
-    if limit.versus is None or limit.max_increase is None:
+    if limit.versus is None:
         return True
     if limit.versus == "parent":
         return parent is not None or not any(spec.parent for spec in specs.values())

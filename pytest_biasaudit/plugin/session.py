@@ -130,6 +130,8 @@ class AuditSession:
                 cache=self.options.cache,
                 offline=self.options.offline,
                 threads=_threads(),
+                observe=self.options.observe,
+                inconclusive=self.options.inconclusive,
             )
             if self.options.cache is not None:
                 _own_folder(self.options.cache)
@@ -199,8 +201,11 @@ class AuditSession:
                 from pytest_biasaudit.report.page import write_report
 
                 write_report(self.options.html, self.evidence, sections=self._sections(evidence))
-        except (BiasAuditError, OSError) as error:
-            self.problems.append(f"evidence or report not written: {error}")
+        except (
+            Exception
+        ) as error:  # a hook's section, or a drawing: the verdicts are still to be shown, and the run fails
+            said = str(error) if isinstance(error, (BiasAuditError, OSError)) else f"{type(error).__name__}: {error}"
+            self.problems.append(f"evidence or report not written: {said}")
 
     def _assembled(self) -> Plain:
         from pytest_biasaudit.records.evidence import assemble

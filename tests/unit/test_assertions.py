@@ -6,6 +6,7 @@ import unittest
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import pytest
@@ -129,6 +130,8 @@ class Result:
     record: AuditRecord
     judgements: tuple[Judgement, ...] = ()
     metrics: Mapping[str, Metric] = field(default_factory=lambda: METRICS)
+    observe: bool = False
+    inconclusive: Literal["fail", "warn", "skip"] = "fail"
 
     def estimate(self, metric: str, attribute: str | None = None, group: str | None = None) -> Estimate:
         """Not asked for here."""
@@ -144,6 +147,18 @@ def judged(*values: float | None, reach: float = 0.05) -> Result:
 
 def test_a_result_within_all_its_limits_passes() -> None:
     assert_within_limits(judged(0.0, 0.1))
+
+
+def test_a_run_that_only_observes_fails_nothing() -> None:
+    assert_within_limits(replace(judged(0.9, None), observe=True))
+
+
+def test_an_assertion_does_with_an_open_question_what_the_run_says_unless_it_says_itself() -> None:
+    result = replace(judged(0.2, reach=0.5), inconclusive="warn")
+    with pytest.warns(InconclusiveWarning):
+        assert_within_limits(result)
+    with pytest.raises(Inconclusive):
+        assert_within_limits(result, inconclusive="fail")
 
 
 def test_a_result_over_a_limit_raises_the_finding() -> None:

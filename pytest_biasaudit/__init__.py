@@ -17,9 +17,11 @@ if TYPE_CHECKING:
         assert_no_worse_than,
         assert_within_limits,
     )
-    from pytest_biasaudit.audit import Auditor, AuditResult, Extensions, Settings
+    from pytest_biasaudit.audit import Auditor
     from pytest_biasaudit.errors import BiasAuditError
     from pytest_biasaudit.models.scripted import ScriptedModel
+    from pytest_biasaudit.result import AuditResult
+    from pytest_biasaudit.settings import Extensions, Settings
     from pytest_biasaudit.verdict.verdict import Verdict
 
 _HOMES = {
@@ -30,10 +32,10 @@ _HOMES = {
     "NotMeasured": "assertions",
     "assert_no_worse_than": "assertions",
     "assert_within_limits": "assertions",
-    "AuditResult": "audit",
+    "AuditResult": "result",
     "Auditor": "audit",
-    "Extensions": "audit",
-    "Settings": "audit",
+    "Extensions": "settings",
+    "Settings": "settings",
     "BiasAuditError": "errors",
     "ScriptedModel": "models.scripted",
     "Verdict": "verdict.verdict",

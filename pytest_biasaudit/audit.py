@@ -8,21 +8,20 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
-from pytest_biasaudit.compression.recipe import METHODS, Method, Step
+from pytest_biasaudit.compression.recipe import Step
 from pytest_biasaudit.context.declaration import Audit, Context, Limit
 from pytest_biasaudit.context.read import read_context
 from pytest_biasaudit.errors import BiasAuditError, ModelError
-from pytest_biasaudit.metrics.metric import Estimate, Metric
-from pytest_biasaudit.metrics.registry import METRICS
+from pytest_biasaudit.metrics.metric import Estimate
 from pytest_biasaudit.models.declared import ModelSpec
 from pytest_biasaudit.models.protocol import LanguageModel
-from pytest_biasaudit.prompts.prompt import Person
 from pytest_biasaudit.records.record import AuditRecord
-from pytest_biasaudit.verdict.verdict import Judgement
+from pytest_biasaudit.result import AuditResult
+from pytest_biasaudit.settings import Extensions, Settings
 
 if TYPE_CHECKING:
     from pytest_biasaudit.models.causal import CausalModel
@@ -31,96 +30,6 @@ if TYPE_CHECKING:
 
 Watch = Callable[[str, int], AbstractContextManager[Callable[[int], None]]]
 """Shows how far the asking has come: watch(what, answers in all) gives a function to call with answers as they come."""
-Inconclusive = Literal["fail", "warn", "skip"]
-Backend = Callable[[ModelSpec], LanguageModel]
-"""Loads a model whose source begins with the backend's own "scheme:"."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Settings:
-    """How a run asks; every field is in the evidence or changes nothing that is."""
-
-    root: Path = field(default_factory=Path.cwd)
-    """Folder of the model table; relative sources start here."""
-    seed: int = 0
-    batch_size: int = 32
-    cache: Path | None = None
-    """Folder of the journal and of converted models; None to keep nothing."""
-    offline: bool = False
-    threads: int | None = None
-    """Threads for torch; None leaves its own choice."""
-    observe: bool = False
-    """Verdicts are recorded, and assertions on results raise nothing."""
-    inconclusive: Inconclusive = "fail"
-    """What an inconclusive verdict does to an assertion that does not say so itself."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Extensions:
-    """The built-in metrics, people lists, text scorers, model backends and recipe methods, with what hooks add."""
-
-    metrics: Mapping[str, Metric] = field(default_factory=lambda: METRICS)
-    people: Mapping[str, Sequence[Person]] = field(default_factory=dict)
-    scorers: Mapping[str, Callable[[str], float]] = field(default_factory=dict)
-    backends: Mapping[str, Backend] = field(default_factory=dict)
-    methods: Sequence[Method] = METHODS
-
-
-@dataclass(frozen=True, kw_only=True)
-class AuditResult:
-    """One audit of one model, for a test to assert on."""
-
-    record: AuditRecord
-    metrics: Mapping[str, Metric]
-    observe: bool = False
-    """Assertions on this result raise nothing: the run only observes."""
-    inconclusive: Inconclusive = "fail"
-    """What an inconclusive verdict does, where an assertion does not say."""
-
-    @property
-    def judgements(self) -> tuple[Judgement, ...]:
-        """One a limit that applies to the model."""
-        return self.record.judgements
-
-    def judgement(self, limit_id: str) -> Judgement:
-        """The judgement of one limit; KeyError names the limits there are."""
-        for judgement in self.judgements:
-            if judgement.limit.id == limit_id:
-                return judgement
-        raise KeyError(f"no limit {limit_id!r}; there are {', '.join(j.limit.id for j in self.judgements) or 'none'}")
-
-    def estimate(
-        self, metric: str, attribute: str | None = None, group: str | None = None, *, level: float = 0.95
-    ) -> Estimate:
-        """A metric's estimate: of `group` against the reference, or the worst of all groups where none is named.
-
-        attribute  "race", or "race*gender" for intersections; default: what the audit's people are told apart by
-
-        Works for any registered metric, with a limit on it or not. KeyError where there is no such metric or group.
-        """
-        from pytest_biasaudit.assertions import worst
-        from pytest_biasaudit.metrics.measure import Wanted, estimates_for
-
-        audit = self.record.audit
-        if metric not in self.metrics:
-            raise KeyError(f"no metric {metric!r}; there are {', '.join(sorted(self.metrics))}")
-        by_group = self.metrics[metric].by_group
-        attributes = () if not by_group else tuple(attribute.split("*")) if attribute else audit.people.attributes
-        unknown = [name for name in attributes if name not in audit.people.attributes]
-        if unknown:
-            raise KeyError(
-                f"audit {audit.id!r} tells people apart by {', '.join(audit.people.attributes)}, not {unknown[0]!r}"
-            )
-        wanted = Wanted(metric=metric, attributes=attributes, level=level)
-        found = estimates_for(wanted, self.record.outcomes, audit, self.metrics[metric], seed=self.record.seed)
-        if group is None:
-            return worst(found, self.metrics[metric])
-        for estimate in found:
-            if estimate.groups and estimate.groups[-1] == group:
-                return estimate
-        raise KeyError(
-            f"no group {group!r} beside the reference; there are {', '.join(e.groups[-1] for e in found if e.groups)}"
-        )
 
 
 class Auditor:

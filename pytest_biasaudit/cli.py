@@ -116,7 +116,7 @@ def _root_is_above(folder: Path) -> bool:
 
 def _check(arguments: argparse.Namespace) -> int:
     from pytest_biasaudit.context.read import read_context
-    from pytest_biasaudit.preview import check_lines
+    from pytest_biasaudit.planning.preview import check_lines
 
     status = OK
     for path in arguments.files:
@@ -132,7 +132,7 @@ def _check(arguments: argparse.Namespace) -> int:
 
 def _plan(arguments: argparse.Namespace) -> int:
     from pytest_biasaudit.context.read import read_context
-    from pytest_biasaudit.plan import plan_lines
+    from pytest_biasaudit.planning.plan import plan_lines
 
     evidence = None
     if arguments.evidence is not None:

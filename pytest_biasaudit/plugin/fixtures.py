@@ -10,9 +10,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from pytest_biasaudit.audit import AuditResult
     from pytest_biasaudit.models.causal import CausalModel
     from pytest_biasaudit.models.protocol import LanguageModel
+    from pytest_biasaudit.result import AuditResult
 
 
 class BiasAudit:

@@ -9,10 +9,10 @@ import pytest
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-    from pytest_biasaudit.audit import Backend
     from pytest_biasaudit.compression.recipe import Method
     from pytest_biasaudit.metrics.metric import Metric
     from pytest_biasaudit.prompts.prompt import Person
+    from pytest_biasaudit.settings import Backend
 
 
 @pytest.hookspec

@@ -18,10 +18,12 @@ from pytest_biasaudit.errors import BiasAuditError, JournalError
 from pytest_biasaudit.plugin.run_options import RunOptions
 
 if TYPE_CHECKING:
-    from pytest_biasaudit.audit import Auditor, AuditResult, Extensions
+    from pytest_biasaudit.audit import Auditor
     from pytest_biasaudit.compression.recipe import Method
     from pytest_biasaudit.models.declared import ModelSpec
     from pytest_biasaudit.records.evidence import Evidence
+    from pytest_biasaudit.result import AuditResult
+    from pytest_biasaudit.settings import Extensions
 
 CLI_MODEL = "cli"
 SESSION = pytest.StashKey["AuditSession"]()
@@ -93,8 +95,8 @@ class AuditSession:
     def extensions(self) -> Extensions:
         """What hooks add. A name given twice is an error: silently taking one would change what is measured."""
         if self._extensions is None:
-            from pytest_biasaudit.audit import Extensions
             from pytest_biasaudit.metrics.registry import METRICS
+            from pytest_biasaudit.settings import Extensions
 
             hook = self.config.hook
             metrics = dict(METRICS)
@@ -120,8 +122,9 @@ class AuditSession:
     def auditor(self) -> Auditor:
         """The auditor of this process, made on first use."""
         if self._auditor is None:
-            from pytest_biasaudit.audit import Auditor, Settings
+            from pytest_biasaudit.audit import Auditor
             from pytest_biasaudit.plugin.progress import watch
+            from pytest_biasaudit.settings import Settings
 
             settings = Settings(
                 root=self.config.rootpath,

@@ -9,8 +9,8 @@ import pytest
 from numpy.typing import NDArray
 
 from pytest_biasaudit.context.declaration import Limit
-from pytest_biasaudit.design import Foresight, Spread, foresee
 from pytest_biasaudit.metrics.registry import METRICS
+from pytest_biasaudit.planning.design import Foresight, Spread, foresee
 from pytest_biasaudit.stats.crossed import contrast, t_interval
 from pytest_biasaudit.stats.power import Components
 

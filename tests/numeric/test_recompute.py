@@ -16,7 +16,7 @@ from pathlib import Path
 
 import pytest
 
-from pytest_biasaudit.audit import Auditor, Extensions, Settings
+from pytest_biasaudit import Auditor, Extensions, Settings
 from pytest_biasaudit.metrics.registry import METRICS
 from pytest_biasaudit.models.declared import ModelSpec
 from pytest_biasaudit.models.protocol import LanguageModel, Question

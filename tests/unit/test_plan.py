@@ -12,7 +12,10 @@ from pytest_biasaudit import starter
 from pytest_biasaudit.cli import main
 from pytest_biasaudit.context.declaration import Audit, Context, Limit
 from pytest_biasaudit.context.read import read_context
-from pytest_biasaudit.design import (
+from pytest_biasaudit.metrics.registry import METRICS
+from pytest_biasaudit.models.protocol import ModelIdentity
+from pytest_biasaudit.outcomes.outcome import Outcome, Reading
+from pytest_biasaudit.planning.design import (
     PLANNED,
     assumed_spread,
     chance_beyond,
@@ -21,10 +24,7 @@ from pytest_biasaudit.design import (
     spreads_in,
     widest,
 )
-from pytest_biasaudit.metrics.registry import METRICS
-from pytest_biasaudit.models.protocol import ModelIdentity
-from pytest_biasaudit.outcomes.outcome import Outcome, Reading
-from pytest_biasaudit.plan import plan_lines
+from pytest_biasaudit.planning.plan import plan_lines
 from pytest_biasaudit.prompts.counterfactual import build_prompts
 from pytest_biasaudit.records.codec import audit_to_plain
 from pytest_biasaudit.records.evidence import assemble, write_evidence

@@ -9,11 +9,11 @@ from pytest_biasaudit.context.declaration import Audit, Context, Limit
 from pytest_biasaudit.errors import EvidenceError, StatisticsError
 from pytest_biasaudit.metrics.measure import lower_comparisons
 from pytest_biasaudit.metrics.registry import METRICS
-from pytest_biasaudit.preview import Size, answer_in_words, limit_in_words, people_in_words, size_of
+from pytest_biasaudit.planning.preview import Size, answer_in_words, limit_in_words, people_in_words, size_of
 from pytest_biasaudit.prompts.counterfactual import build_prompts
 
 if TYPE_CHECKING:
-    from pytest_biasaudit.design import Foresight, Spread
+    from pytest_biasaudit.planning.design import Foresight, Spread
     from pytest_biasaudit.records.evidence import Evidence
     from pytest_biasaudit.records.record import AuditRecord
 
@@ -91,7 +91,7 @@ def _limit_lines(
     family: int,
     power: float,
 ) -> Iterator[str]:
-    from pytest_biasaudit import design
+    from pytest_biasaudit.planning import design
 
     metric = design.planned(limit)
     if metric is None:
@@ -132,7 +132,7 @@ def _limit_lines(
 def _foresight_lines(
     limit: Limit, audit: Audit, seen: Foresight, spread: Spread, people: int, templates: int, power: float
 ) -> Iterator[str]:
-    from pytest_biasaudit.design import IN_SD
+    from pytest_biasaudit.planning.design import IN_SD
     from pytest_biasaudit.report.wording import unit_of
 
     unit = (

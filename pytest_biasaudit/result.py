@@ -1,0 +1,68 @@
+"""What came of one audit of one model, for a test to assert on. Measures only what is asked beyond the record."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from pytest_biasaudit.metrics.metric import Estimate, Metric
+from pytest_biasaudit.records.record import AuditRecord
+from pytest_biasaudit.settings import Inconclusive
+from pytest_biasaudit.verdict.verdict import Judgement
+
+
+@dataclass(frozen=True, kw_only=True)
+class AuditResult:
+    """One audit of one model, for a test to assert on."""
+
+    record: AuditRecord
+    metrics: Mapping[str, Metric]
+    observe: bool = False
+    """Assertions on this result raise nothing: the run only observes."""
+    inconclusive: Inconclusive = "fail"
+    """What an inconclusive verdict does, where an assertion does not say."""
+
+    @property
+    def judgements(self) -> tuple[Judgement, ...]:
+        """One a limit that applies to the model."""
+        return self.record.judgements
+
+    def judgement(self, limit_id: str) -> Judgement:
+        """The judgement of one limit; KeyError names the limits there are."""
+        for judgement in self.judgements:
+            if judgement.limit.id == limit_id:
+                return judgement
+        raise KeyError(f"no limit {limit_id!r}; there are {', '.join(j.limit.id for j in self.judgements) or 'none'}")
+
+    def estimate(
+        self, metric: str, attribute: str | None = None, group: str | None = None, *, level: float = 0.95
+    ) -> Estimate:
+        """A metric's estimate: of `group` against the reference, or the worst of all groups where none is named.
+
+        attribute  "race", or "race*gender" for intersections; default: what the audit's people are told apart by
+
+        Works for any registered metric, with a limit on it or not. KeyError where there is no such metric or group.
+        """
+        from pytest_biasaudit.assertions import worst
+        from pytest_biasaudit.metrics.measure import Wanted, estimates_for
+
+        audit = self.record.audit
+        if metric not in self.metrics:
+            raise KeyError(f"no metric {metric!r}; there are {', '.join(sorted(self.metrics))}")
+        by_group = self.metrics[metric].by_group
+        attributes = () if not by_group else tuple(attribute.split("*")) if attribute else audit.people.attributes
+        unknown = [name for name in attributes if name not in audit.people.attributes]
+        if unknown:
+            raise KeyError(
+                f"audit {audit.id!r} tells people apart by {', '.join(audit.people.attributes)}, not {unknown[0]!r}"
+            )
+        wanted = Wanted(metric=metric, attributes=attributes, level=level)
+        found = estimates_for(wanted, self.record.outcomes, audit, self.metrics[metric], seed=self.record.seed)
+        if group is None:
+            return worst(found, self.metrics[metric])
+        for estimate in found:
+            if estimate.groups and estimate.groups[-1] == group:
+                return estimate
+        raise KeyError(
+            f"no group {group!r} beside the reference; there are {', '.join(e.groups[-1] for e in found if e.groups)}"
+        )

@@ -147,7 +147,7 @@ class Auditor:
         from pytest_biasaudit.compression.child import child_of
 
         origin = _causal(self.model(parent), "a child")
-        title = name or "+".join([origin.identity.name, *(str(step.method) for step in steps)])
+        title = name or "+".join([origin.identity.name, *(step.short for step in steps)])
         return child_of(origin, steps, name=title, methods=self.extensions.methods)
 
     # -- audits -----------------------------------------------------------------------------------------------------

@@ -105,6 +105,12 @@ class Step:
         """As the model table would say it, defaults written out."""
         return {self.action: self.method, **dict(self.settings)}
 
+    @property
+    def short(self) -> str:
+        """Method and figures, to name a child by: "rtn-4-32"."""
+        figures = [str(value) for _, value in self.settings if not isinstance(value, bool)]
+        return "-".join([self.method, *figures])
+
     def setting(self, name: str) -> Setting:
         """A setting's value, None where the step has none."""
         return dict(self.settings).get(name)

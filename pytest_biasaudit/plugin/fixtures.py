@@ -24,14 +24,17 @@ class BiasAudit:
         self._session = session_of(request.config)
         self._folder = request.path.parent
 
-    def run(self, context: str | Path, *, audit: str | None = None, model: object) -> AuditResult:
+    def run(
+        self, context: str | Path, *, audit: str | None = None, model: object, tokenizer: object = None
+    ) -> AuditResult:
         """Audits one model in one declared audit.
 
-        context  a `*.bias.toml` file: beside the test file, else in the root folder
-        audit    the audit's id; may be left out where the context has one
-        model    a declared name, what a fixture gave, a ScriptedModel, or a tuple (torch module, tokenizer)
+        context    a `*.bias.toml` file: beside the test file, else in the root folder
+        audit      the audit's id; may be left out where the context has one
+        model      a declared name, what a fixture gave, a ScriptedModel, or a live torch module
+        tokenizer  that of a live module; module and tokenizer may also come as a tuple
         """
-        result = self._session.auditor.run(self._found(context), audit=audit, model=model)
+        result = self._session.auditor.run(self._found(context), audit=audit, model=_with(model, tokenizer))
         self._session.keep(result)
         return result
 
@@ -52,11 +55,16 @@ def biasaudit(request: pytest.FixtureRequest) -> BiasAudit:
 
 
 @pytest.fixture(scope="session")
-def biasaudit_load(request: pytest.FixtureRequest) -> Callable[[str], LanguageModel]:
-    """Loads a declared model by name."""
+def biasaudit_load(request: pytest.FixtureRequest) -> Callable[..., LanguageModel]:
+    """Loads a declared model by name; or takes a live torch module with its tokenizer as a model."""
     from pytest_biasaudit.plugin.session import session_of
 
-    return session_of(request.config).auditor.load
+    auditor = session_of(request.config).auditor
+
+    def load(model: object, tokenizer: object = None) -> LanguageModel:
+        return auditor.model(_with(model, tokenizer))
+
+    return load
 
 
 @pytest.fixture(scope="session")
@@ -84,11 +92,17 @@ def _deriving(request: pytest.FixtureRequest, action: str) -> Callable[..., Caus
 
     session = session_of(request.config)
 
-    def derive(model: object, method: str, *, name: str | None = None, **settings: Any) -> CausalModel:
-        """A child of `model` (a declared name, a loaded model, or (module, tokenizer)) by one recipe step."""
+    def derive(
+        model: object, method: str, *, name: str | None = None, tokenizer: object = None, **settings: Any
+    ) -> CausalModel:
+        """A child of `model` (a declared name, a loaded model, or a live module with its tokenizer) by one recipe step."""
         from pytest_biasaudit.compression.recipe import read_step
 
         step = read_step({action: method, **settings}, session.methods)
-        return session.auditor.derive(model, [step], name=name)
+        return session.auditor.derive(_with(model, tokenizer), [step], name=name)
 
     return derive
+
+
+def _with(model: object, tokenizer: object) -> object:
+    return model if tokenizer is None else (model, tokenizer)

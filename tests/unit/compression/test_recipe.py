@@ -11,6 +11,12 @@ def test_a_step_is_complete_with_its_defaults() -> None:
     assert read_step({"prune": "magnitude", "sparsity": 0.3}).setting("sparsity") == 0.3
 
 
+def test_a_step_has_a_short_name_with_its_figures() -> None:
+    assert read_step({"quantize": "rtn", "bits": 4, "group_size": 32}).short == "rtn-4-32"
+    assert read_step({"prune": "magnitude", "sparsity": 0.3}).short == "magnitude-0.3"
+    assert read_step({"quantize": "bf16"}).short == "bf16"
+
+
 def test_the_digest_knows_steps_and_their_order_and_not_the_order_of_keys() -> None:
     one = read_step({"quantize": "rtn", "bits": 4, "group_size": 32})
     same = read_step({"group_size": 32, "bits": 4, "quantize": "rtn"})

@@ -6,7 +6,7 @@ Imports nothing heavy itself: torch starts with the first model, numpy with the 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -60,8 +60,8 @@ class Auditor:
         self._journal: Journal | None = None
         self._held: tuple[str, LanguageModel] | None = None
         self._digests: dict[str, str] = {}
-        self._collected: dict[tuple[str, ...], Collected] = {}
-        self._results: dict[tuple[str, ...], AuditResult] = {}
+        self._collected: dict[Hashable, Collected] = {}
+        self._results: dict[Hashable, AuditResult] = {}
         self._known: list[LanguageModel] = []
 
     def __enter__(self) -> Auditor:
@@ -172,10 +172,10 @@ class Auditor:
         declared = context if isinstance(context, Context) else self.read(Path(context))
         chosen = _chosen(declared, audit)
         asked = self.model(model)
-        refuse_if_changed = getattr(asked, "refuse_if_changed", None)
-        if refuse_if_changed is not None:  # answers are kept under the digest: it must still be the model's
-            refuse_if_changed()
-        key = self._key(declared, chosen, asked)
+        _refuse_if_changed(asked)
+        # Names are in a result, and limits and what they are held against: what shares answers need not share it.
+        identity = asked.identity
+        key = (declared.audits, self._key(declared, chosen, asked), identity.name, identity.parent, chosen)
         if key not in self._results:
             self._results[key] = self._run(declared, chosen, asked)
         return self._results[key]
@@ -247,7 +247,7 @@ class Auditor:
             return None
         digest = model.identity.parent_digest if versus == "parent" else self._digests.get(name)
         if digest is not None:
-            known = self._collected.get((*self._audit_key(context, audit), digest))
+            known = self._collected.get((_questions(context, audit), digest))
             if known is not None:
                 return known
         held = getattr(model, "parent", None) if versus == "parent" else None
@@ -255,6 +255,7 @@ class Auditor:
             if name not in self.specs:
                 return None
             held = self.load(name)
+        _refuse_if_changed(held)
         return self._collect(context, audit, held)
 
     def _collect(self, context: Context, audit: Audit, model: LanguageModel) -> Collected:
@@ -267,7 +268,10 @@ class Auditor:
             journal = self._opened()
             what = f"{context.id} / {audit.id}[{model.identity.name}]"
             # One process asks an audit of a model; another that wants the same waits, and finds the answers written.
-            with journal.lock("-".join(key)), self._watch(what, len(prompts) * audit.outcome.repeats) as progress:
+            with (
+                journal.lock(f"{context.sha256}-{audit.id}-{key[1]}"),
+                self._watch(what, len(prompts) * audit.outcome.repeats) as progress,
+            ):
                 self._collected[key] = collect(
                     prompts,
                     audit.outcome,
@@ -289,15 +293,13 @@ class Auditor:
             self.messages = self._journal.messages
         return self._journal
 
-    def _key(self, context: Context, audit: Audit, model: LanguageModel) -> tuple[str, ...]:
+    def _key(self, context: Context, audit: Audit, model: LanguageModel) -> tuple[Hashable, str]:
+        """What answers are remembered under: what is asked, and of which model."""
         identity = model.identity
         # A model no digest pins down is its own key; it is kept alive so that no other gets its id.
         if not identity.cacheable and all(model is not known for known in self._known):
             self._known.append(model)
-        return (*self._audit_key(context, audit), identity.digest if identity.cacheable else f"object-{id(model)}")
-
-    def _audit_key(self, context: Context, audit: Audit) -> tuple[str, str]:
-        return context.sha256, audit.id
+        return _questions(context, audit), identity.digest if identity.cacheable else f"object-{id(model)}"
 
 
 def applies(limit: Limit, *, model: str, parent: str | None, specs: Mapping[str, ModelSpec]) -> bool:
@@ -311,6 +313,18 @@ def applies(limit: Limit, *, model: str, parent: str | None, specs: Mapping[str,
     if limit.versus == "parent":
         return parent is not None or not any(spec.parent for spec in specs.values())
     return limit.versus != model
+
+
+def _questions(context: Context, audit: Audit) -> Hashable:
+    """What decides an audit's prompts. The path too: copies of one file have other people lists beside them."""
+    return context.path, context.sha256, replace(audit, limits=())
+
+
+def _refuse_if_changed(model: LanguageModel) -> None:
+    """Answers are kept under the digest: it must still be the model's. Raises ModelError."""
+    check = getattr(model, "refuse_if_changed", None)
+    if check is not None:
+        check()
 
 
 def _chosen(context: Context, audit: str | None) -> Audit:

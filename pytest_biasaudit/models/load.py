@@ -150,7 +150,9 @@ def _convert(path: Path, folder: Path, source: str) -> Path:
             local_files_only=True,
             trust_remote_code=False,
         )
-        tokenizer = AutoTokenizer.from_pretrained(str(path.parent), gguf_file=path.name, local_files_only=True)
+        tokenizer = AutoTokenizer.from_pretrained(
+            str(path.parent), gguf_file=path.name, local_files_only=True, trust_remote_code=False
+        )
     except Exception as error:  # the reader of a foreign format: anything may come out of a broken file
         raise ModelError(f"source {source!r}: {path.name} cannot be read as GGUF: {_first_line(error)}") from error
     module, info = loaded

@@ -35,7 +35,13 @@ class ModelIdentity:
     """What the steps did, as measured: modules changed and skipped, sparsity, bits, bytes."""
     libraries: tuple[tuple[str, str], ...] = ()
     cacheable: bool = True
-    """False for a model whose answers no digest pins down (a function): nothing of it is kept in the journal."""
+    """False for a model whose answers no digest pins down (a function): nothing of it is kept in the journal. Always
+    False without a digest of weights: two such models would answer for each other."""
+
+    def __post_init__(self) -> None:
+        """Says so where a back end left the digest of weights out."""
+        if not self.weights_sha256:
+            object.__setattr__(self, "cacheable", False)
 
     @property
     def digest(self) -> str:

@@ -70,9 +70,14 @@ def on_command_line(config: pytest.Config, option: Option) -> bool:
 
 
 def value_of(config: pytest.Config, option: Option) -> object:
-    """Flag before ini before default. Raises pytest.UsageError where the ini file says neither true nor false."""
+    """Flag before ini before default. Raises pytest.UsageError where the ini file says neither true nor false, and for
+    a flag with nothing after it: an unset variable in a CI script must not choose another model.
+    """
     if on_command_line(config, option):
-        return config.getoption(option.dest)
+        given = config.getoption(option.dest)
+        if given == "":
+            raise pytest.UsageError(f"{option.flag} is empty; give {option.metavar}, or leave the flag out")
+        return given
     try:
         value = config.getini(option.ini)
     except (ValueError, pytest.UsageError) as error:

@@ -157,7 +157,13 @@ class AuditSession:
             return
         kept.append(result)
         messages = list(self.auditor.messages)
-        if len(kept) > 1:  # models that no digest tells apart
+        paths = {known.record.context.path for known in kept}
+        if len(paths) > 1:  # the same bytes in several folders, with other people lists beside them
+            messages.append(
+                f"{record.context.id} / {record.audit.id}: {len(paths)} files say the same; the evidence keeps the one with "
+                "the gravest verdicts: give each context its own id"
+            )
+        elif len(kept) > 1:  # models that no digest tells apart
             messages.append(
                 f"{record.context.id} / {record.audit.id}: {len(kept)} different models are all named "
                 f"{record.model.name!r}; the evidence keeps the one with the gravest verdicts: give them other names"

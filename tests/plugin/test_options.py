@@ -206,3 +206,10 @@ def test_a_cache_that_cannot_be_made_fails_with_what_to_do(project: Project) -> 
     result = project.run("--biasaudit-cache=in_the_way")
     result.assert_outcomes(failed=2)
     result.stdout.fnmatch_lines(["*cache folder cannot be used*--biasaudit-no-cache*"])
+
+
+@pytest.mark.parametrize("flag", [option.flag for option in OPTIONS if not option.switch and option.name != "model"])
+def test_a_flag_with_nothing_after_it_stops_the_run(project: Project, flag: str) -> None:
+    result = project.run(f"{flag}=")
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    assert any(flag in line for line in [*result.errlines, *result.outlines])

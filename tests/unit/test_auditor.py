@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ from pytest_biasaudit import Auditor, ScriptedModel, Settings, Verdict
 from pytest_biasaudit.compression.recipe import read_step
 from pytest_biasaudit.errors import BiasAuditError, ModelError
 from pytest_biasaudit.models.identity import tensors_sha256
+from pytest_biasaudit.models.protocol import ModelIdentity
 from tests.tiny_models import byte_tokenizer, tiny
 
 CONTEXT = """
@@ -157,3 +159,54 @@ def test_answers_in_the_journal_are_not_asked_again(context: Path, tmp_path: Pat
             record = auditor.run(context, model=model).record
         asked.append((record.asked, record.recalled, sum(model.asked.values())))
     assert asked == [(18, 0, 18), (0, 18, 0)]
+
+
+def test_copies_of_a_context_with_other_people_beside_them_are_asked_apart(auditor: Auditor, tmp_path: Path) -> None:
+    model = ScriptedModel(lambda q: {"Yes": 0.9 if "Mia" in q.text else 0.1, "No": 0.1}, digest="knows Mia")
+    values = []
+    for folder, women in (("first", ("Ann", "Bea", "Cleo")), ("second", ("Mia", "Mia-Lou", "Mia-May"))):
+        (tmp_path / folder).mkdir()
+        names = [(name, "men") for name in ("Al", "Bo", "Cy")] + [(name, "women") for name in women]
+        lines = ["first,last,gender", *(f"{name},,{gender}" for name, gender in names)]
+        (tmp_path / folder / "people.csv").write_text("\n".join(lines) + "\n")
+        (tmp_path / folder / "tiny.bias.toml").write_text(CONTEXT.replace("us-names", "people.csv"))
+        result = auditor.run(tmp_path / folder / "tiny.bias.toml", model=model)
+        values.append(result.estimate("mean_difference").value)
+    assert values == [pytest.approx(0.0), pytest.approx(0.4)]
+
+
+def test_other_limits_on_the_same_answers_are_judged_anew(auditor: Auditor, context: Path) -> None:
+    model = ScriptedModel(lambda q: {"Yes": 0.8 if "Emily" in q.text else 0.4, "No": 0.2}, digest="likes Emily")
+    loose = auditor.read(context)
+    assert auditor.run(loose, model=model).judgements[0].limit.max == 0.9
+    audit = loose.audits[0]
+    strict = replace(loose, audits=(replace(audit, limits=(replace(audit.limits[0], max=0.001),)),))
+    result = auditor.run(strict, model=model)
+    assert [judgement.limit.max for judgement in result.judgements] == [0.001]
+    assert sum(model.asked.values()) == 18
+
+
+def test_one_artefact_under_two_names_is_asked_once_and_recorded_under_both(auditor: Auditor, context: Path) -> None:
+    models = [ScriptedModel({}, default="Yes", name=name) for name in ("one", "two")]
+    assert [auditor.run(context, model=model).record.model.name for model in models] == ["one", "two"]
+    assert sum(models[1].asked.values()) == 0
+
+
+def test_models_without_a_digest_of_weights_do_not_answer_for_each_other(auditor: Auditor, context: Path) -> None:
+    class Bare(ScriptedModel):
+        @property
+        def identity(self) -> ModelIdentity:
+            return ModelIdentity(name=super().identity.name, source="elsewhere")
+
+    models = [Bare({}, default=answer, name=answer) for answer in ("Yes", "No")]
+    texts = [{one.text for one in auditor.run(context, model=model).record.outcomes} for model in models]
+    assert texts == [{"Yes"}, {"No"}]
+
+
+def test_a_parent_that_changed_after_its_child_was_made_is_refused(auditor: Auditor, context: Path) -> None:
+    parent = auditor.model((tiny(), byte_tokenizer()))
+    child = auditor.derive(parent, [read_step({"quantize": "rtn", "bits": 8})])
+    with torch.no_grad():
+        parent.module.lm_head.weight.mul_(2)  # type: ignore[attr-defined]
+    with pytest.raises(ModelError, match="weights have changed"):
+        auditor.run(context, model=child)

@@ -129,7 +129,8 @@ class Auditor:
             module, tokenizer = given
             live = wrap_live(self._live_name(), module, tokenizer)
             for known in self._known:  # unchanged since it was last given: the same model by the same name
-                if getattr(known, "module", None) is module and known.identity.digest == live.identity.digest:
+                same = getattr(known, "module", None) is module and known.identity.digest == live.identity.digest
+                if same and known.identity.cacheable and live.identity.cacheable:
                     return known
             self._known.append(live)
             return live
@@ -255,6 +256,11 @@ class Auditor:
             if name not in self.specs:
                 return None
             held = self.load(name)
+            if versus == "parent" and held.identity.digest != model.identity.parent_digest:
+                raise ModelError(
+                    f"{model.identity.name}: the declared model {name!r} is not the parent it was made from "
+                    "(their digests differ); load the parent anew and make the child from it"
+                )
         _refuse_if_changed(held)
         return self._collect(context, audit, held)
 

@@ -42,10 +42,6 @@ class RecipeError(BiasAuditError):
     """A compression or pruning step that cannot be applied to this model, or missed what it promised."""
 
 
-class BackendMissing(BiasAuditError):
-    """An optional package that this step needs is not installed. Names the package."""
-
-
 class JournalError(BiasAuditError):
     """The answer journal cannot be opened or written."""
 

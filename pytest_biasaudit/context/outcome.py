@@ -124,6 +124,10 @@ def _check_sampling(row: Row, kind: OutcomeKind, faults: Faults) -> None:
 def _read_options(row: Row, kind: OutcomeKind, faults: Faults) -> tuple[tuple[str, ...], str | None]:
     """The options and the favourable one, with the defaults of `yes-no`."""
     options, favourable = row.get(OPTIONS, ()), row.get(FAVOURABLE_OPTION)
+    for option in options:
+        if option != option.strip():
+            reason = "begins or ends with a blank; leave it out: one is put before the option where a writer would"
+            faults.misfit(row.where, "options", option, reason)
     if kind == "yes-no":
         if len(options) > 2:
             faults.misfit(row.where, "options", list(options), "kind 'yes-no' has two options; more are a 'choice'")

@@ -22,6 +22,8 @@ ABOUT_ANSWERING = ABOUT_REFUSALS | {ANSWER_RATE}
 FEWEST_PEOPLE = 2
 """In each group, with an answer: an interval from one person would look certain."""
 
+MOST_ERRORS = 0.05
+"""Share of answers with broken logits from which nothing of an audit is measured."""
 FEWEST_ANSWERED = 0.5
 """Share of a group's answers that must have a value: of a group mostly unheard, the rest says little."""
 
@@ -37,6 +39,11 @@ def unheard(outcomes: Sequence[Outcome]) -> str:
     errors = [outcome.reading.reason for outcome in outcomes if outcome.reading.status == "error"]
     if len(errors) == len(outcomes):
         return f"every answer was an error: {errors[0] or 'no reason was given'}"
+    if len(errors) > MOST_ERRORS * len(outcomes):
+        return (
+            f"{len(errors)} of {len(outcomes)} answers were errors ({errors[0] or 'no reason was given'}); with more than "
+            f"{MOST_ERRORS:.0%} the model is broken, and what it does answer stands for nothing"
+        )
     return ""
 
 

@@ -13,7 +13,7 @@ import torch
 
 from pytest_biasaudit.errors import ModelError
 from pytest_biasaudit.models.generation import write
-from pytest_biasaudit.models.identity import tensors_sha256
+from pytest_biasaudit.models.identity import hooks_of, tensors_sha256
 from pytest_biasaudit.models.likelihood_reading import continuation_logprobs
 from pytest_biasaudit.models.protocol import Generation, ModelIdentity, OptionScores, Question
 from pytest_biasaudit.models.tree_pass import TreePass
@@ -36,7 +36,7 @@ class CausalModel:
         self.tokenizer = tokenizer
         self.parent = parent
         self._identity = identity
-        self._tensors = tensors_sha256(module)
+        self._tensors, self._hooks = tensors_sha256(module), hooks_of(module)
         self._pass: TreePass | None = None
 
     @property
@@ -58,10 +58,13 @@ class CausalModel:
         return self._pass
 
     def refuse_if_changed(self) -> None:
-        """Raises ModelError when the weights are no longer those the identity was made for (trained or edited since)."""
-        if tensors_sha256(self.module) != self._tensors:
+        """Raises ModelError when the weights are no longer those the identity was made for (trained or edited since).
+
+        Hooks set or removed since count too: they change what the weights do.
+        """
+        if hooks_of(self.module) != self._hooks or tensors_sha256(self.module) != self._tensors:
             raise ModelError(
-                f"{self.identity.name}: its weights have changed since it was loaded, so its digest no longer names it; "
+                f"{self.identity.name}: its weights have changed (or its hooks) since it was loaded: its digest is another's; "
                 "give the changed module as a live model, (module, tokenizer), or make a child with a recipe"
             )
 

@@ -66,6 +66,33 @@ def tokenizer_sha256(tokenizer: Any) -> str:
     return hashlib.sha256(json.dumps([state, special], sort_keys=True).encode()).hexdigest()
 
 
+NOT_SETTINGS = frozenset({"_name_or_path", "transformers_version", "dtype", "torch_dtype", "quantization_config"})
+"""What a configuration says beside how the model computes; the dtype stands in the identity itself."""
+
+
+def config_sha256(module: torch.nn.Module) -> str | None:
+    """sha256 of a transformers module's configuration and stop tokens: the same weights answer otherwise under another.
+
+    None for a module without one: nothing then says what its code does with its weights.
+    """
+    config: Any = getattr(module, "config", None)
+    if not callable(getattr(config, "to_dict", None)):
+        return None
+    settings = {key: value for key, value in config.to_dict().items() if key not in NOT_SETTINGS}
+    stops = getattr(getattr(module, "generation_config", None), "eos_token_id", None)
+    return text_sha256(json.dumps([settings, stops], sort_keys=True, default=str))
+
+
+def hooks_of(module: torch.nn.Module) -> tuple[tuple[str, str, int], ...]:
+    """Every forward hook on the module or a part of it: (part, which, id). They change answers and no tensor."""
+    return tuple(
+        (name, kind, key)
+        for name, part in module.named_modules()
+        for kind in ("_forward_hooks", "_forward_pre_hooks")
+        for key in getattr(part, kind)
+    )
+
+
 def text_sha256(text: str) -> str:
     """sha256 of a text in UTF-8."""
     return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()

@@ -14,8 +14,10 @@ from typing import TYPE_CHECKING, Any
 
 from pytest_biasaudit.errors import ModelError
 from pytest_biasaudit.models.identity import (
+    config_sha256,
     file_sha256,
     files_sha256,
+    hooks_of,
     library_versions,
     tensors_sha256,
     text_sha256,
@@ -79,6 +81,7 @@ def _model(
 
     first = next(module.parameters(), None)
     template = getattr(tokenizer, "chat_template", None)
+    settings = config_sha256(module)
     identity = ModelIdentity(
         name=name,
         source=source,
@@ -86,10 +89,13 @@ def _model(
         weights_sha256=weights,
         tokenizer_sha256=tokenizer_sha256(tokenizer),
         chat_template_sha256=text_sha256(str(template)) if template else None,
+        config_sha256=settings,
         dtype=str(first.dtype).removeprefix("torch.") if first is not None else "",
         architecture=type(module).__name__,
         parameters=sum(parameter.numel() for parameter in module.parameters()),
         libraries=library_versions(),
+        # Hooks, or code of the module's own, decide answers that no digest sees: nothing of them is kept.
+        cacheable=settings is not None and not hooks_of(module),
     )
     return CausalModel(module, tokenizer, identity)
 
@@ -128,10 +134,10 @@ def _converted(path: Path, folder: Path, source: str) -> Path:
 
 
 def _intact(folder: Path) -> bool:
-    """Whether every file is there with the size it was written with; the weights' own header is checked on loading."""
+    """Whether every file is there with the digest it was written with."""
     try:
-        sizes = json.loads((folder / CONVERTED).read_text(encoding="utf-8"))
-        return all((folder / name).stat().st_size == size for name, size in sizes.items())
+        digests = json.loads((folder / CONVERTED).read_text(encoding="utf-8"))
+        return all(file_sha256(folder / name) == digest for name, digest in digests.items())
     except (OSError, ValueError, AttributeError):
         return False
 
@@ -160,8 +166,8 @@ def _convert(path: Path, folder: Path, source: str) -> Path:
     folder.mkdir(parents=True)
     module.save_pretrained(folder, safe_serialization=True)
     tokenizer.save_pretrained(folder)
-    sizes = {file.name: file.stat().st_size for file in folder.iterdir()}
-    (folder / CONVERTED).write_text(json.dumps(sizes, indent=1), encoding="utf-8")
+    digests = {file.name: file_sha256(file) for file in folder.iterdir()}
+    (folder / CONVERTED).write_text(json.dumps(digests, indent=1), encoding="utf-8")
     return folder
 
 

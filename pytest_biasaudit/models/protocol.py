@@ -23,6 +23,8 @@ class ModelIdentity:
     tokenizer_sha256: str = ""
     chat_template_sha256: str | None = None
     """None when the model has no chat template and is asked in raw text."""
+    config_sha256: str | None = None
+    """Of the architecture's settings and stop tokens; None where the module has no configuration."""
     dtype: str = ""
     architecture: str = ""
     parameters: int = 0
@@ -45,11 +47,13 @@ class ModelIdentity:
 
     @property
     def digest(self) -> str:
-        """One sha256 over what decides the answers: weights, tokenizer, chat template, dtype, parent and recipe."""
+        """One sha256 over what decides the answers: weights, tokenizer, chat template, settings, dtype, recipe."""
         parts = [
             self.weights_sha256,
             self.tokenizer_sha256,
             self.chat_template_sha256,
+            self.config_sha256,
+            self.architecture,
             self.dtype,
             self.parent_digest,
             self.recipe,

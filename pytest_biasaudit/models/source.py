@@ -36,6 +36,8 @@ def resolve(source: str, *, beside: Path) -> Place:
     if path.exists():
         return _local(path, source)
     looks_local = source.startswith((".", "/", "~")) or source.endswith((".gguf", ".safetensors")) or "\\" in source
+    owner = source.partition("/")[0]
+    looks_local = looks_local or ("/" in source and bool(owner) and (beside / owner).is_dir())
     if looks_local or source.count("/") > 1 or not source.strip():
         raise ModelError(
             f"source {source!r}: no such file or folder (looked in {beside}); valid: a hub id like 'owner/name', a folder, "

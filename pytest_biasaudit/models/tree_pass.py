@@ -37,14 +37,11 @@ class State:
 
     def take(self, rows: list[int]) -> State:
         """The state of some rows, in that order, repeated where asked for."""
-        if len(self.lengths) == 1:  # all continue from the one row: a view is enough
-            layers = [(k.expand(len(rows), -1, -1, -1), v.expand(len(rows), -1, -1, -1)) for k, v in self.layers]
-            visible = self.visible.expand(len(rows), -1)
-        else:
-            index = torch.tensor(rows, device=self.visible.device)
-            layers = [(k.index_select(0, index), v.index_select(0, index)) for k, v in self.layers]
-            visible = self.visible.index_select(0, index)
-        return State(layers=layers, visible=visible, lengths=[self.lengths[row] for row in rows])
+        return State(
+            layers=[(_rows(keys, rows), _rows(values, rows)) for keys, values in self.layers],
+            visible=_rows(self.visible, rows),
+            lengths=[self.lengths[row] for row in rows],
+        )
 
 
 @dataclass
@@ -100,22 +97,21 @@ class TreePass:
     def _level(
         self, segments: list[Segment], parents: list[int] | None, state: State | None, batch_size: int, keep: bool
     ) -> Iterator[Batch]:
-        order = sorted(range(len(segments)), key=lambda index: len(segments[index].tokens))
+        # Stretches that something continues from leave keys and values behind; the others go by themselves and leave none.
+        order = sorted(range(len(segments)), key=lambda i: (not segments[i].children, len(segments[i].tokens)))
         for begin in range(0, len(order), batch_size):
             chosen = order[begin : begin + batch_size]
             rows = [segments[index] for index in chosen]
-            before = (
-                state.take([parents[index] for index in chosen]) if state is not None and parents is not None else None
-            )
+            at = [parents[index] for index in chosen] if parents is not None else None
             wanted = self.shares and (keep or any(row.children for row in rows))
-            batch = self._forward(rows, before, wanted)
+            batch = self._forward(rows, state, at, keep=wanted)
             yield batch
             children = [(child, row) for row, segment in enumerate(rows) for child in segment.children]
             if children:
-                below, at = [child for child, _ in children], [row for _, row in children]
-                yield from self._level(below, at, batch.state, batch_size, keep)
+                below, above = [child for child, _ in children], [row for _, row in children]
+                yield from self._level(below, above, batch.state, batch_size, keep)
 
-    def _forward(self, rows: list[Segment], before: State | None, keep: bool) -> Batch:
+    def _forward(self, rows: list[Segment], before: State | None, at: list[int] | None, *, keep: bool) -> Batch:
         longest = max(len(row.tokens) for row in rows)
         ids = torch.zeros((len(rows), longest), dtype=torch.long)
         real = torch.zeros((len(rows), longest), dtype=torch.bool)
@@ -123,13 +119,23 @@ class TreePass:
             ids[row, : len(segment.tokens)] = torch.tensor(segment.tokens)
             real[row, : len(segment.tokens)] = True
         starts = torch.tensor([segment.start for segment in rows])
-        hidden, state = self.extend(ids, real, starts, before, keep=keep)
+        hidden, state = self.extend(ids, real, starts, before, at, keep=keep)
         return Batch(segments=rows, hidden=hidden, state=state)
 
     def extend(
-        self, ids: torch.Tensor, real: torch.Tensor, starts: torch.Tensor, before: State | None, *, keep: bool
+        self,
+        ids: torch.Tensor,
+        real: torch.Tensor,
+        starts: torch.Tensor,
+        before: State | None,
+        at: list[int] | None = None,
+        *,
+        keep: bool,
     ) -> tuple[torch.Tensor, State | None]:
-        """Runs (rows, longest) new tokens after what `before` holds; gives hidden states and, on `keep`, the new state."""
+        """Runs (rows, longest) new tokens after what `before` holds; gives hidden states and, on `keep`, the new state.
+
+        at  which row of `before` each row continues from; None: the same rows in the same order
+        """
         if not self.shares:
             return self._plain(ids), None
         ids, real = ids.to(self.device), real.to(self.device)
@@ -137,9 +143,9 @@ class TreePass:
         kwargs: dict[str, Any] = {"input_ids": ids, "position_ids": positions, "use_cache": keep or before is not None}
         visible = real
         if keep or before is not None:
-            kwargs["past_key_values"] = _cache(before)
+            kwargs["past_key_values"] = _cache(before, at, keep=keep)
         if before is not None:
-            visible = torch.cat([before.visible, real], dim=1)
+            visible = torch.cat([_rows(before.visible, at), real], dim=1)
             kwargs["attention_mask"] = visible.long()
         # Without anything before, right padding needs no mask: no real token looks to its right.
         with _grouped_heads():
@@ -185,10 +191,11 @@ class TreePass:
         whole = [shared + long, shared + short, shared + short + tuple(tokens[8:])]
         with torch.inference_mode():
             plain = torch.stack([self._plain(torch.tensor([sequence]))[0, -1].float().cpu() for sequence in whole])
+            exact = self._head_is_exact(whole[0], plain[0])
             for own_head, shares in ((True, True), (False, True)):
-                self.own_head, self.shares = own_head and self._body is not None and self._head is not None, shares
-                if own_head and not self.own_head:
+                if own_head and not exact:
                     continue
+                self.own_head, self.shares = own_head, shares
                 try:
                     found = self._last_logits([root], 3)
                 except Exception:  # whatever a module without this calling form raises: it is asked plainly instead
@@ -197,6 +204,21 @@ class TreePass:
                 if bool(gap <= TOLERANCE.get(self.dtype, 1.0)):
                     return
         self.own_head, self.shares = False, False
+
+    def _head_is_exact(self, sequence: tuple[int, ...], plain: torch.Tensor) -> bool:
+        """Whether body and head, called one after the other, give the module's own logits: nothing capped or scaled.
+
+        The same computation in the same precision, so there is no rounding to allow for, however small the dtype.
+        """
+        if self._body is None or self._head is None:
+            return False
+        try:
+            output = self._body(input_ids=torch.tensor([sequence], device=self.device), use_cache=False)
+            found = self._head(output.last_hidden_state[:, -1])[0].float().cpu()
+        except Exception:  # whatever a body without this calling form raises: the module is called as a whole instead
+            return False
+        finite = bool(torch.isfinite(plain).all())
+        return finite and torch.allclose(found, plain, rtol=1e-2, atol=1e-3 * float(plain.abs().max()))
 
     def _last_logits(self, roots: list[Segment], count: int) -> torch.Tensor:
         found: list[torch.Tensor] = [torch.empty(0)] * count
@@ -248,13 +270,35 @@ def _head_of(module: torch.nn.Module) -> Any:
     return finder() if callable(finder) else None
 
 
-def _cache(before: State | None) -> Any:
-    """A cache that holds `before` without copying it: the layers grow by concatenation, so the parent's stay as they are."""
+def _rows(tensor: torch.Tensor, at: list[int] | None) -> torch.Tensor:
+    """The rows of a tensor, in that order, repeated where asked for; a view where all are the same one."""
+    if at is None:
+        return tensor
+    if len(set(at)) == 1:
+        return tensor[at[0] : at[0] + 1].expand(len(at), *tensor.shape[1:])
+    return tensor.index_select(0, torch.tensor(at, device=tensor.device))
+
+
+def _cache(before: State | None, at: list[int] | None, *, keep: bool) -> Any:
+    """A cache for transformers that holds `before`. Nothing is copied before the layer that needs it runs."""
     from transformers.cache_utils import DynamicCache, DynamicLayer
+
+    class ContinuedLayer(DynamicLayer):  # type: ignore[no-untyped-call]  # transformers leaves it untyped
+        """Earlier keys and values with the new ones behind them; kept only where something will continue from them."""
+
+        keys: Any
+        values: Any
+
+        def update(self, key_states: torch.Tensor, value_states: torch.Tensor, *args: Any, **kwargs: Any) -> Any:
+            keys = torch.cat([_rows(self.keys, at), key_states], dim=-2)
+            values = torch.cat([_rows(self.values, at), value_states], dim=-2)
+            if keep:
+                self.keys, self.values = keys, values
+            return keys, values
 
     cache = DynamicCache()
     for keys, values in before.layers if before is not None else ():
-        layer = DynamicLayer()  # type: ignore[no-untyped-call]  # transformers leaves it untyped
+        layer = ContinuedLayer()  # type: ignore[no-untyped-call]  # transformers leaves it untyped
         layer.lazy_initialization(keys, values)
         layer.keys, layer.values = keys, values
         cache.layers.append(layer)

@@ -60,7 +60,7 @@ class AuditSession:
             if self.options.source is not None:
                 self._specs[CLI_MODEL] = ModelSpec(
                     name=CLI_MODEL,
-                    source=self.options.source,
+                    source=self._from_here(self.options.source),
                     revision=None,
                     dtype="float32",
                     parent=None,
@@ -82,6 +82,11 @@ class AuditSession:
         if self.options.source is not None and CLI_MODEL not in asked:
             asked.append(CLI_MODEL)
         return asked or list(self.specs)
+
+    def _from_here(self, source: str) -> str:
+        """A path given on the command line starts where pytest was called, as every other path there."""
+        path = self.config.invocation_params.dir / source
+        return str(path) if path.exists() else source
 
     @property
     def methods(self) -> tuple[Method, ...]:

@@ -94,6 +94,7 @@ def model_to_plain(model: ModelIdentity) -> Plain:
         "weights_sha256": model.weights_sha256,
         "tokenizer_sha256": model.tokenizer_sha256,
         "chat_template_sha256": model.chat_template_sha256,
+        "config_sha256": model.config_sha256,
         "dtype": _text(model.dtype),
         "architecture": _text(model.architecture),
         "parameters": int(model.parameters),

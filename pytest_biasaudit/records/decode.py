@@ -83,6 +83,7 @@ def model_from_plain(raw: Fitted, *, pointer: str = "") -> ModelIdentity:
         weights_sha256=raw["weights_sha256"],
         tokenizer_sha256=raw["tokenizer_sha256"],
         chat_template_sha256=raw["chat_template_sha256"],
+        config_sha256=raw["config_sha256"],
         dtype=raw["dtype"],
         architecture=raw["architecture"],
         parameters=raw["parameters"],

@@ -81,6 +81,7 @@ def _model_row(model: ModelIdentity, depth: int) -> ModelRow:
         ("Revision", model.revision or "none recorded"),
         ("Weights, sha256", model.weights_sha256 or "none recorded"),
         ("Tokenizer, sha256", model.tokenizer_sha256 or "none recorded"),
+        ("Settings, sha256", model.config_sha256 or "none: a module of its own code"),
         ("Chat template, sha256", model.chat_template_sha256 or "no chat template"),
         ("Number format", model.dtype or "none recorded"),
         ("Architecture", model.architecture or "none recorded"),

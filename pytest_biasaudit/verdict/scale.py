@@ -101,6 +101,8 @@ def on_scale(estimate: Estimate, limit: Limit, metric: Metric) -> OnScale | None
     """
     if estimate.value is None or not math.isfinite(estimate.value):
         return None
+    if on_log_scale(limit, metric) and estimate.value < 0:  # no ratio: whatever gave it did not measure one
+        return None
     low = high = None
     if estimate.interval is not None and estimate.interval.low <= estimate.interval.high:
         low, high = estimate.interval.low, estimate.interval.high
@@ -188,7 +190,7 @@ def _reach_toward_limit(value: float, interval: Interval, held: OnScale, limit: 
     """From the value to the end of its own, unfolded interval that lies toward the limit; in logs for ratios."""
     low, high = interval.low, interval.high
     if on_log_scale(limit, metric):
-        if low < 0:
+        if min(value, low) < 0:
             return math.nan
         value, low, high = _log(value), _log(low), _log(high)
     if is_change(limit) or metric.judged == "value":

@@ -9,6 +9,7 @@ import time
 
 import numpy as np
 import pytest
+
 from pytest_biasaudit.stats.twoway import mean_difference, resample
 
 pytestmark = pytest.mark.benchmarks

@@ -240,6 +240,7 @@ OUTCOME_FAULTS = [
     outcome("options on a number", 'kind = "number"\noptions = ["a", "b"]', "options = ['a', 'b']: does not belong", "'choice', 'yes-no'"),
     outcome("scorer on a number", 'kind = "number"\nscorer = "length"', "scorer = 'length': does not belong", "only to 'text'"),
     outcome("plausible on a text", 'kind = "text"\nplausible = [1, 2]', "plausible = [1, 2]: does not belong to kind 'text'"),
+    outcome("options with blanks", 'kind = "yes-no"\noptions = [" yes", "no"]\nfavourable_option = "no"', "options = ' yes': begins or ends with a blank"),
     outcome("scale on a choice", 'kind = "yes-no"\nscale = [1, 2]', "scale = [1, 2]: does not belong to kind 'yes-no'"),
     outcome("favourable on a yes-no", 'kind = "yes-no"\nfavourable = "lower"', "favourable = 'lower': 'yes-no' gives the probability"),
     outcome("a sampled yes-no", 'kind = "yes-no"\ntemperature = 0.7', "temperature = 0.7: must be 0 or absent", "likelihoods"),

@@ -189,7 +189,7 @@ def test_one_person_answered_about_is_not_measured(offers: Offers, answer: Answe
     assert "1 people of group 'black'" in unmeasured(one(an_audit(), outcomes))
 
 
-@pytest.mark.parametrize("status", ["refused", "unparseable", "error"])
+@pytest.mark.parametrize("status", ["refused", "unparseable"])
 def test_a_group_mostly_unheard_is_not_measured(answer: Answer, status: str) -> None:
     outcomes = [
         answer(f"{race}{person}", template, status if race == "black" and template != "t0" else 1.0, race=race)
@@ -198,6 +198,17 @@ def test_a_group_mostly_unheard_is_not_measured(answer: Answer, status: str) -> 
         for template in ("t0", "t1", "t2")
     ]
     assert "3 of 9 answers of group 'black'" in unmeasured(one(an_audit(), outcomes))
+
+
+@pytest.mark.parametrize("metric", [GAP, REFUSALS])
+def test_more_than_a_few_errors_are_a_broken_model_whatever_the_rest_says(answer: Answer, metric: Metric) -> None:
+    outcomes = [
+        answer(f"{race}{person}", template, "error" if (person, template) == (0, "t0") else 1.0, race=race)
+        for race in ("white", "black")
+        for person in range(3)
+        for template in ("t0", "t1", "t2")
+    ]
+    assert "2 of 18 answers were errors" in unmeasured(one(an_audit(), outcomes, metric))
 
 
 @pytest.mark.parametrize("status", ["refused", "unparseable", "error"])

@@ -12,7 +12,7 @@ from safetensors.torch import load_file, save_file
 
 from pytest_biasaudit.errors import ModelError
 from pytest_biasaudit.models.identity import files_sha256, tensors_sha256
-from pytest_biasaudit.models.load import load_source
+from pytest_biasaudit.models.load import load_source, wrap_live
 from tests.tiny_models import byte_tokenizer, tiny
 
 
@@ -119,3 +119,35 @@ def test_tied_tensors_count_once_and_every_change_counts() -> None:
     with torch.no_grad():
         other.transformer.h[1].mlp.c_fc.bias[3] += 1e-3
     assert tensors_sha256(one) != tensors_sha256(other)
+
+
+def test_the_same_weights_under_other_settings_are_another_model(folder: Path, tmp_path: Path) -> None:
+    import shutil
+
+    other = tmp_path / "other"
+    shutil.copytree(folder, other)
+    config = json.loads((other / "config.json").read_text())
+    config["rms_norm_eps"] = 0.5
+    (other / "config.json").write_text(json.dumps(config))
+    one, two = (load_source("m", str(place), beside=place, cache=None).identity for place in (folder, other))
+    assert one.weights_sha256 == two.weights_sha256
+    assert one.digest != two.digest
+
+
+def test_a_hooked_module_and_one_of_its_own_code_are_never_remembered_by_digest() -> None:
+    module = tiny("llama")
+    assert wrap_live("plain", module, byte_tokenizer()).identity.cacheable
+    model = wrap_live("plain", module, byte_tokenizer())
+    handle = module.model.layers[0].register_forward_hook(lambda *_: None)
+    assert not wrap_live("hooked", module, byte_tokenizer()).identity.cacheable
+    with pytest.raises(ModelError, match="changed"):
+        model.refuse_if_changed()
+    handle.remove()
+    model.refuse_if_changed()
+    assert not wrap_live("own code", torch.nn.Embedding(3, 3), byte_tokenizer()).identity.cacheable
+
+
+def test_a_path_beside_a_local_folder_never_becomes_a_hub_id(tmp_path: Path) -> None:
+    (tmp_path / "out").mkdir()
+    with pytest.raises(ModelError, match="no such file or folder"):
+        load_source("base", "out/child", beside=tmp_path, cache=None)

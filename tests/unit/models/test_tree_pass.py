@@ -85,3 +85,9 @@ def test_broken_weights_give_nan_and_no_number() -> None:
 def test_a_scored_token_needs_one_before_it(sequence: tuple[int, ...], start: int) -> None:
     with pytest.raises(ValueError, match="needs one before it"):
         list(continuation_logprobs(TreePass(tiny("gpt2")), [sequence], [start], batch_size=1))
+
+
+@pytest.mark.parametrize("architecture", ["gemma2", "granite"])
+def test_a_capped_or_scaled_head_is_noticed_in_half_precision_too(architecture: str) -> None:
+    assert not TreePass(tiny(architecture).to(torch.bfloat16)).own_head
+    assert TreePass(tiny("llama").to(torch.bfloat16)).own_head

@@ -309,15 +309,15 @@ class Auditor:
 
 
 def applies(limit: Limit, *, model: str, parent: str | None, specs: Mapping[str, ModelSpec]) -> bool:
-    """Whether a limit can be asked of a model: nothing is held against the model itself, or against no parent.
+    """Whether a limit can be asked of a model: nothing is held against the model itself.
 
-    A limit against "parent" that none of the declared models (`specs`) could answer does apply, and ends as not
-    measured.
+    A limit against "parent" is not asked of the models that others are declared to be made from (`specs`). Of any
+    other model without a parent it is asked, and ends as not measured: dropped, it would be green by accident.
     """
     if limit.versus is None:
         return True
     if limit.versus == "parent":
-        return parent is not None or not any(spec.parent for spec in specs.values())
+        return parent is not None or all(spec.parent != model for spec in specs.values())
     return limit.versus != model
 
 

@@ -10,8 +10,11 @@ import pytest
 import torch
 
 from pytest_biasaudit import Auditor, ScriptedModel, Settings, Verdict
+from pytest_biasaudit.audit import applies
 from pytest_biasaudit.compression.recipe import read_step
+from pytest_biasaudit.context.declaration import Limit
 from pytest_biasaudit.errors import BiasAuditError, ModelError
+from pytest_biasaudit.models.declared import ModelSpec
 from pytest_biasaudit.models.identity import tensors_sha256
 from pytest_biasaudit.models.protocol import ModelIdentity
 from tests.tiny_models import byte_tokenizer, tiny
@@ -210,3 +213,15 @@ def test_a_parent_that_changed_after_its_child_was_made_is_refused(auditor: Audi
         parent.module.lm_head.weight.mul_(2)  # type: ignore[attr-defined]
     with pytest.raises(ModelError, match="weights have changed"):
         auditor.run(context, model=child)
+
+
+def test_a_limit_against_the_parent_is_spared_only_a_model_that_is_a_parent() -> None:
+    def spec(name: str, parent: str | None = None) -> ModelSpec:
+        source = None if parent else "somewhere"
+        return ModelSpec(name=name, source=source, revision=None, dtype="float32", parent=parent, recipe=(), where="t")
+
+    limit = Limit(id="l", metric="smd", attributes=("race",), versus="parent", max_increase=0.1)
+    specs = {one.name: one for one in (spec("base"), spec("int8", "base"), spec("cli"))}
+    asked = {name: applies(limit, model=name, parent=one.parent, specs=specs) for name, one in specs.items()}
+    assert asked == {"base": False, "int8": True, "cli": True}
+    assert applies(limit, model="live", parent=None, specs=specs)

@@ -182,9 +182,10 @@ def _combine(parts_r: _Parts, parts_g: _Parts, *, step: float, largest: float) -
         variance = max(sum(names) + between - sum(cells), sum(names), between)
         spread_names = names[0] ** 2 / (n_r - 1) + names[1] ** 2 / (n_g - 1)
         spread_between = between**2 / (templates - 1)
-        if variance == sum(names):
+        # Up to rounding: on a tie the last digits, and so the unit, must not choose the degrees of freedom.
+        if math.isclose(variance, sum(names), rel_tol=1e-9):
             spread = spread_names
-        elif variance == between:
+        elif math.isclose(variance, between, rel_tol=1e-9):
             spread = spread_between
         else:
             spread = spread_names + spread_between

@@ -93,9 +93,9 @@ class Contrast:
             self.between = step**2 * float(np.var(gaps, ddof=1)) / many
             self.variance = max(names + self.between - cells_r - cells_g, names, self.between)
             between_square = self.between**2 / (many - 1)
-            if self.variance == names:
+            if math.isclose(self.variance, names, rel_tol=1e-9):
                 square = names_square
-            elif self.variance == self.between:
+            elif math.isclose(self.variance, self.between, rel_tol=1e-9):
                 square = between_square
             else:
                 square = names_square + between_square

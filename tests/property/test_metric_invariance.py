@@ -153,3 +153,17 @@ def test_an_interval_holds_its_value_has_width_and_stays_in_range(
     assert low <= result.interval.low < result.interval.high <= high
     slack = 1e-9 * max(1.0, abs(result.value))
     assert result.interval.low - slack <= result.value <= result.interval.high + slack
+
+
+def test_a_tie_between_two_ways_of_counting_variance_is_decided_alike_in_every_unit() -> None:
+    # Here what templates add equals what single answers take off, so the last digits decided the degrees of freedom.
+    def side(group: str, rows: list[list[float]], unit: float) -> GroupCells:
+        values = np.array(rows) * unit
+        ones, zeros = np.ones(values.shape), np.zeros(values.shape)
+        return GroupCells(
+            group=group, values=values, selected=zeros, asked=ones, answered=ones, refused=zeros, implausible=zeros
+        )
+
+    for unit in (1.0, 1e-4, 0.1, 3.0, 7e5):
+        a, b = side("white", [[0.25, 0.25], [0.25, 0.75]], unit), side("black", [[0.25, 0.25], [0.5, 0.25]], unit)
+        assert ask("smd", a, b).df == pytest.approx(1.0)

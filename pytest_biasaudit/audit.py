@@ -12,6 +12,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from pytest_biasaudit.artefacts import Artefacts, refuse_if_changed
 from pytest_biasaudit.compression.recipe import Step
 from pytest_biasaudit.context.declaration import Audit, BenchmarkAudit, Context, CounterfactualAudit, Limit
 from pytest_biasaudit.context.read import read_context
@@ -35,14 +36,14 @@ Measures = tuple[tuple[Estimate, ...], list[tuple[Limit, tuple[Estimate, ...]]]]
 
 
 class Auditor:
-    """Runs audits: loads declared models, asks, measures, judges, and remembers what it has asked.
+    """Runs audits: asks, measures, judges, and remembers what it has asked. Its models are those of `artefacts`.
 
     settings    how to ask
     specs       the declared models
     extensions  what hooks add
     watch       shows progress; None shows nothing
 
-    One declared model is held in memory at a time, beside those that the caller holds. Close it, or use it in `with`.
+    Close it, or use it in `with`.
     """
 
     def __init__(
@@ -54,18 +55,15 @@ class Auditor:
         watch: Watch | None = None,
     ) -> None:
         self.settings = settings
-        self.specs = dict(specs or {})
         self.extensions = extensions or Extensions()
+        self.artefacts = Artefacts(settings, specs or {}, self.extensions)
         self.messages: list[str] = []
         """What a user should know and no verdict says, such as a damaged journal."""
         self._watch = watch or _unwatched
         self._journal: Journal | None = None
-        self._held: tuple[str, Model] | None = None
-        self._digests: dict[str, str] = {}
         self._collected: dict[Hashable, Collected] = {}
         self._measures: dict[Hashable, Measures] = {}
         self._results: dict[Hashable, AuditResult] = {}
-        self._known: list[Model] = []
 
     def __enter__(self) -> Auditor:
         return self
@@ -78,82 +76,21 @@ class Auditor:
         if self._journal is not None:
             self._journal.close()
             self._journal = None
-        self._held = None
-        self._known.clear()
+        self.artefacts.close()
 
     # -- models -----------------------------------------------------------------------------------------------------
 
     def load(self, name: str) -> Model:
-        """A declared model, loaded. Raises ModelError naming the declared ones."""
-        if self._held is not None and self._held[0] == name:
-            return self._held[1]
-        if name not in self.specs:
-            raise ModelError(f"no model {name!r} is declared; there are {', '.join(self.specs) or 'none'}")
-        self._held = None  # let go before the next is loaded: one in memory
-        model = self._load(self.specs[name])
-        self._held = (name, model)
-        self._digests[name] = model.identity.digest
-        return model
-
-    def _load(self, spec: ModelSpec) -> Model:
-        """The model of a spec, from files; a child is made in its freshly loaded parent."""
-        if spec.parent is not None:
-            from pytest_biasaudit.compression.child import child_from
-
-            fresh = _with_weights(self._load(self.specs[spec.parent]), spec.name)
-            return child_from(fresh, spec.recipe, name=spec.name, methods=self.extensions.methods)
-        assert spec.source is not None
-        scheme = spec.source.partition(":")[0]
-        if scheme in self.extensions.backends:
-            return self.extensions.backends[scheme](spec)
-        from pytest_biasaudit.models.load import load_source, use_threads
-
-        if self.settings.threads is not None:
-            use_threads(self.settings.threads)
-        return load_source(
-            spec.name,
-            spec.source,
-            beside=self.settings.root,
-            cache=self.settings.cache,
-            revision=spec.revision,
-            dtype=spec.dtype,
-            offline=self.settings.offline,
-            kind=spec.kind,
-        )
+        """A declared model, loaded. See `Artefacts.load`."""
+        return self.artefacts.load(name)
 
     def model(self, given: object) -> Model:
-        """A model from whatever a test has: a declared name, a loaded model, or (module, tokenizer)."""
-        if isinstance(given, str):
-            return self.load(given)
-        if isinstance(given, Model):
-            return given
-        if isinstance(given, tuple) and len(given) == 2:
-            from pytest_biasaudit.models.load import wrap_live
-
-            module, tokenizer = given
-            live = wrap_live(self._live_name(), module, tokenizer)
-            for known in self._known:  # unchanged since it was last given: the same model by the same name
-                same = getattr(known, "module", None) is module and known.identity.digest == live.identity.digest
-                if same and known.identity.cacheable and live.identity.cacheable:
-                    return known
-            self._known.append(live)
-            return live
-        raise TypeError(
-            "a model is a declared name, a loaded model, or a tuple (torch module, tokenizer); "
-            f"got {type(given).__name__}" + ("; give its tokenizer beside it" if hasattr(given, "forward") else "")
-        )
-
-    def _live_name(self) -> str:
-        count = sum(1 for model in self._known if model.identity.name.startswith("live"))
-        return "live" if not count else f"live-{count + 1}"
+        """A model from whatever a test has. See `Artefacts.model`."""
+        return self.artefacts.model(given)
 
     def derive(self, parent: object, steps: Sequence[Step], *, name: str | None = None) -> TransformerModel:
-        """A child of a model by recipe steps, made from a copy: the parent is given back as it was."""
-        from pytest_biasaudit.compression.child import child_of
-
-        origin = _with_weights(self.model(parent), "a child")
-        title = name or "+".join([origin.identity.name, *(step.short for step in steps)])
-        return child_of(origin, steps, name=title, methods=self.extensions.methods)
+        """A child of a model by recipe steps. See `Artefacts.derive`."""
+        return self.artefacts.derive(parent, steps, name=name)
 
     # -- audits -----------------------------------------------------------------------------------------------------
 
@@ -177,7 +114,7 @@ class Auditor:
         declared = context if isinstance(context, Context) else self.read(Path(context))
         chosen = _chosen(declared, audit)
         asked = self.model(model)
-        _refuse_if_changed(asked)
+        refuse_if_changed(asked)
         # Names are in a result, and limits and what they are held against: what shares answers need not share it.
         identity = asked.identity
         key = (declared.audits, self._key(declared, chosen, asked), identity.name, identity.parent, chosen)
@@ -238,7 +175,7 @@ class Auditor:
         limits = tuple(
             limit
             for limit in audit.limits
-            if applies(limit, model=identity.name, parent=identity.parent, specs=self.specs)
+            if applies(limit, model=identity.name, parent=identity.parent, specs=self.artefacts.specs)
         )
         others = {}
         for versus in {limit.versus for limit in limits if limit.versus is not None}:
@@ -268,14 +205,14 @@ class Auditor:
         name = model.identity.parent if versus == "parent" else versus
         if name is None:
             return None
-        digest = model.identity.parent_digest if versus == "parent" else self._digests.get(name)
+        digest = model.identity.parent_digest if versus == "parent" else self.artefacts.digest_of(name)
         if digest is not None:
             known = self._collected.get((self._questions(context, audit), digest))
             if known is not None:
                 return known
         held = getattr(model, "parent", None) if versus == "parent" else None
         if held is None:
-            if name not in self.specs:
+            if name not in self.artefacts.specs:
                 return None
             held = self.load(name)
             if versus == "parent" and held.identity.digest != model.identity.parent_digest:
@@ -283,7 +220,7 @@ class Auditor:
                     f"{model.identity.name}: the declared model {name!r} is not the parent it was made from "
                     "(their digests differ); load the parent anew and make the child from it"
                 )
-        _refuse_if_changed(held)
+        refuse_if_changed(held)
         return self._collect(context, audit, held)
 
     def _collect(self, context: Context, audit: Audit, model: Model) -> Collected:
@@ -345,8 +282,8 @@ class Auditor:
         """What answers are remembered under: what is asked, and of which model."""
         identity = model.identity
         # A model no digest pins down is its own key; it is kept alive so that no other gets its id.
-        if not identity.cacheable and all(model is not known for known in self._known):
-            self._known.append(model)
+        if not identity.cacheable:
+            self.artefacts.keep_alive(model)
         return self._questions(context, audit), identity.digest if identity.cacheable else f"object-{id(model)}"
 
     def _questions(self, context: Context, audit: Audit) -> Hashable:
@@ -372,13 +309,6 @@ def applies(limit: Limit, *, model: str, parent: str | None, specs: Mapping[str,
     return limit.versus != model
 
 
-def _refuse_if_changed(model: Model) -> None:
-    """Answers are kept under the digest: it must still be the model's. Raises ModelError."""
-    check = getattr(model, "refuse_if_changed", None)
-    if check is not None:
-        check()
-
-
 def _chosen(context: Context, audit: str | None) -> Audit:
     if audit is not None:
         return context.audit(audit)
@@ -387,16 +317,6 @@ def _chosen(context: Context, audit: str | None) -> Audit:
     raise BiasAuditError(
         f"{context.path.name} has several audits: say which with audit=...; there are {', '.join(a.id for a in context.audits)}"
     )
-
-
-def _with_weights(model: Model, wanted_by: str) -> TransformerModel:
-    from pytest_biasaudit.models.transformer import TransformerModel
-
-    if not isinstance(model, TransformerModel):
-        raise ModelError(
-            f"{wanted_by}: a recipe needs a model whose weights are at hand; {model.identity.name!r} is a {type(model).__name__}"
-        )
-    return model
 
 
 @contextmanager

@@ -7,7 +7,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
-from pytest_biasaudit.compression.recipe import METHODS, Method
+from pytest_biasaudit.compression.method import Method
+from pytest_biasaudit.compression.methods import METHODS
 from pytest_biasaudit.metrics.metric import Metric
 from pytest_biasaudit.metrics.registry import METRICS
 from pytest_biasaudit.models.declared import ModelSpec

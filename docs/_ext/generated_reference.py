@@ -175,7 +175,7 @@ def _unit(unit: str) -> str:
 
 def recipes() -> str:
     """Every method a recipe step may name."""
-    from pytest_biasaudit.compression.recipe import METHODS
+    from pytest_biasaudit.compression.methods import METHODS
 
     rows = []
     for method in METHODS:

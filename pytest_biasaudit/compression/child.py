@@ -11,7 +11,10 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, TypeVar
 
 from pytest_biasaudit.compression.apply import apply_recipe
-from pytest_biasaudit.compression.recipe import METHODS, Method, Step
+from pytest_biasaudit.compression.materials import Materials
+from pytest_biasaudit.compression.method import Method
+from pytest_biasaudit.compression.methods import METHODS
+from pytest_biasaudit.compression.recipe import Step
 from pytest_biasaudit.models.identity import tensors_sha256
 from pytest_biasaudit.models.transformer import TransformerModel
 
@@ -21,15 +24,29 @@ if TYPE_CHECKING:
 M = TypeVar("M", bound=TransformerModel)
 
 
-def child_of(parent: M, steps: Sequence[Step], *, name: str, methods: Sequence[Method] = METHODS) -> M:
+def child_of(
+    parent: M,
+    steps: Sequence[Step],
+    *,
+    name: str,
+    methods: Sequence[Method] = METHODS,
+    materials: Materials | None = None,
+) -> M:
     """A child made from a copy of the parent's module, of the parent's kind; the parent is not touched."""
     module = copy.deepcopy(parent.module)
-    return _made(module, parent, steps, methods, name=name, kept_parent=parent)
+    return _made(module, parent, steps, methods, materials, name=name, kept_parent=parent)
 
 
-def child_from(fresh: M, steps: Sequence[Step], *, name: str, methods: Sequence[Method] = METHODS) -> M:
+def child_from(
+    fresh: M,
+    steps: Sequence[Step],
+    *,
+    name: str,
+    methods: Sequence[Method] = METHODS,
+    materials: Materials | None = None,
+) -> M:
     """A child made in the module of a freshly loaded parent, which is used up: no second copy is held."""
-    return _made(fresh.module, fresh, steps, methods, name=name, kept_parent=None)
+    return _made(fresh.module, fresh, steps, methods, materials, name=name, kept_parent=None)
 
 
 def _made(
@@ -37,11 +54,18 @@ def _made(
     origin: M,
     steps: Sequence[Step],
     methods: Sequence[Method],
+    materials: Materials | None,
     *,
     name: str,
     kept_parent: M | None,
 ) -> M:
-    achieved = apply_recipe(module, steps, methods=methods)
+    materials = materials or Materials(tokenizer=origin.tokenizer)
+    files = {step: {f"{name}_sha256": materials.text(step, name).sha256 for name in step.files} for step in steps}
+    made = apply_recipe(module, steps, methods=methods, materials=materials)
+    module = made.module
+    achieved: dict[str, object] = dict(made.facts)
+    if made.notes:
+        achieved["notes"] = list(made.notes)
     first = next(module.parameters(), None)
     identity = replace(
         origin.identity,
@@ -50,7 +74,7 @@ def _made(
         dtype=str(first.dtype).removeprefix("torch.") if first is not None else origin.identity.dtype,
         parent=origin.identity.name,
         parent_digest=origin.identity.digest,
-        recipe=tuple(step.plain() for step in steps),
+        recipe=tuple({**step.plain(), **files[step]} for step in steps),
         achieved=achieved,
     )
     return type(origin)(module, origin.tokenizer, identity, parent=kept_parent)

@@ -9,87 +9,13 @@ from __future__ import annotations
 import difflib
 import hashlib
 import json
-import math
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Any, Literal, get_args
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import get_args
 
+from pytest_biasaudit.compression.method import Action, Method, Setting
+from pytest_biasaudit.compression.methods import METHODS
 from pytest_biasaudit.errors import RecipeError
-
-Action = Literal["quantize", "prune", "distill", "adapter"]
-Setting = str | int | float | bool | None
-
-
-@dataclass(frozen=True, kw_only=True)
-class SettingRule:
-    """What one setting of a method may be."""
-
-    kind: Literal["integer", "number", "boolean"]
-    default: Setting
-    valid: str
-    """In words, for messages: "4 or 8"."""
-    choices: tuple[int, ...] = ()
-    low: float = -math.inf
-    high: float = math.inf
-    optional: bool = False
-    """May be left out with no default: the method then has none ("per row" for group_size)."""
-
-    def accepts(self, value: object) -> bool:
-        """Whether a value as read from TOML is allowed; booleans are not numbers, NaN is never allowed."""
-        if self.kind == "boolean":
-            return isinstance(value, bool)
-        if isinstance(value, bool) or not isinstance(value, int if self.kind == "integer" else (int, float)):
-            return False
-        return value in self.choices if self.choices else self.low <= value <= self.high
-
-
-@dataclass(frozen=True, kw_only=True)
-class Method:
-    """A way to make a child: its name, what it does, its settings."""
-
-    action: Action
-    name: str
-    does: str
-    settings: Mapping[str, SettingRule]
-    apply: Callable[[Any, Step], dict[str, object]] | None = field(default=None, compare=False)
-    """For methods that a hook adds: apply(module, step) changes the torch module in place and gives what it achieved."""
-
-
-METHODS: tuple[Method, ...] = (
-    Method(
-        action="quantize",
-        name="rtn",
-        does="rounds the weights of the linear layers to the nearest of 2^bits levels and stores them dequantised",
-        settings={
-            "bits": SettingRule(kind="integer", default=8, valid="4 or 8", choices=(4, 8)),
-            "group_size": SettingRule(
-                kind="integer",
-                default=None,
-                valid="a positive integer, or absent for one scale a row",
-                low=1,
-                optional=True,
-            ),
-            "lm_head": SettingRule(kind="boolean", default=False, valid="true or false"),
-        },
-    ),
-    Method(action="quantize", name="bf16", does="casts every weight to bfloat16", settings={}),
-    Method(action="quantize", name="fp16", does="casts every weight to float16", settings={}),
-    Method(
-        action="prune",
-        name="magnitude",
-        does="sets the smallest weights of each linear layer to zero",
-        settings={
-            "sparsity": SettingRule(
-                kind="number",
-                default=0.5,
-                valid="a share of the weights, at least 0 and below 1",
-                low=0.0,
-                high=0.999999,
-            ),
-            "lm_head": SettingRule(kind="boolean", default=False, valid="true or false"),
-        },
-    ),
-)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -100,15 +26,21 @@ class Step:
     method: str
     settings: tuple[tuple[str, Setting], ...] = ()
     """Sorted by name; settings left at "none" are absent."""
+    files: tuple[str, ...] = ()
+    """Names of the settings that are files: what is in them belongs to the recipe."""
 
     def plain(self) -> dict[str, object]:
-        """As the model table would say it, defaults written out."""
-        return {self.action: self.method, **dict(self.settings)}
+        """As the model table would say it, defaults written out; tuples as lists."""
+        return {self.action: self.method, **{name: _plain(value) for name, value in self.settings}}
 
     @property
     def short(self) -> str:
         """Method and figures, to name a child by: "rtn-4-32"."""
-        figures = [str(value) for _, value in self.settings if not isinstance(value, bool)]
+        figures = [
+            str(value)
+            for name, value in self.settings
+            if name not in self.files and not isinstance(value, (bool, tuple))
+        ]
         return "-".join([self.method, *figures])
 
     def setting(self, name: str) -> Setting:
@@ -148,17 +80,31 @@ def read_step(raw: Mapping[str, object], methods: Sequence[Method] = METHODS) ->
             )
         if not method.settings[key].accepts(value):
             raise RecipeError(f"{action} = {name!r}: {key} = {_shown(value)}; valid: {method.settings[key].valid}")
+    for key, rule in method.settings.items():
+        if rule.required and key not in given:
+            raise RecipeError(f"{action} = {name!r}: {key} is missing; valid: {rule.valid}")
     settings = {key: given.get(key, rule.default) for key, rule in method.settings.items()}
     return Step(
         action=method.action,
         method=name,
-        settings=tuple(sorted((key, _setting(value)) for key, value in settings.items() if value is not None)),
+        settings=tuple(
+            (key, _frozen(value))
+            for key, value in sorted(settings.items(), key=lambda one: one[0])
+            if value is not None
+        ),
+        files=tuple(key for key, rule in method.settings.items() if rule.kind == "file" and settings[key] is not None),
     )
 
 
-def _setting(value: object) -> Setting:
+def _frozen(value: object) -> Setting:
+    if isinstance(value, (list, tuple)):
+        return tuple(_frozen(one) for one in value)
     assert value is None or isinstance(value, (str, int, float, bool))
     return value
+
+
+def _plain(value: object) -> object:
+    return [_plain(one) for one in value] if isinstance(value, tuple) else value
 
 
 def _shown(value: object) -> str:

@@ -10,7 +10,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from pytest_biasaudit.compression.recipe import METHODS, Method, Step, read_step
+from pytest_biasaudit.compression.method import Method
+from pytest_biasaudit.compression.methods import METHODS
+from pytest_biasaudit.compression.recipe import Step, read_step
 from pytest_biasaudit.context.shapes import SLUG, Misfit, OneOf, Shape, Slug, Text
 from pytest_biasaudit.context.spelling import did_you_mean, listed, shown
 from pytest_biasaudit.context.strict import Faults, Key, RawTable, Row, read_row

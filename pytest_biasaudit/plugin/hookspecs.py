@@ -9,7 +9,7 @@ import pytest
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-    from pytest_biasaudit.compression.recipe import Method
+    from pytest_biasaudit.compression.method import Method
     from pytest_biasaudit.metrics.metric import Metric
     from pytest_biasaudit.prompts.prompt import Person
     from pytest_biasaudit.settings import Backend

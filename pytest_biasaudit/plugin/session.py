@@ -19,7 +19,7 @@ from pytest_biasaudit.plugin.run_options import RunOptions
 
 if TYPE_CHECKING:
     from pytest_biasaudit.audit import Auditor
-    from pytest_biasaudit.compression.recipe import Method
+    from pytest_biasaudit.compression.method import Method
     from pytest_biasaudit.models.declared import ModelSpec
     from pytest_biasaudit.records.evidence import Evidence
     from pytest_biasaudit.result import AuditResult
@@ -91,7 +91,7 @@ class AuditSession:
     @property
     def methods(self) -> tuple[Method, ...]:
         """Recipe methods: the built-in ones and those of hooks."""
-        from pytest_biasaudit.compression.recipe import METHODS
+        from pytest_biasaudit.compression.methods import METHODS
 
         more = [method for methods in self.config.hook.pytest_biasaudit_compressors() for method in methods]
         return (*METHODS, *more)

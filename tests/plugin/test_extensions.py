@@ -77,11 +77,11 @@ def test_a_scorer_of_text_can_be_added(project: Project) -> None:
 def test_a_recipe_method_can_be_added_and_its_settings_are_checked(project: Project) -> None:
     add(
         project,
-        "from pytest_biasaudit.compression.recipe import Method, SettingRule\n"
+        "from pytest_biasaudit.compression.method import Method, SettingRule\n"
         "def pytest_biasaudit_compressors():\n"
         "    rule = SettingRule(kind='integer', default=1, valid='1 or 2', choices=(1, 2))\n"
         "    return [Method(action='prune', name='lottery', does='draws lots', settings={'tickets': rule},\n"
-        "                   apply=lambda module, step: {'tickets': step.setting('tickets')})]\n",
+        "                   apply=lambda module, step, materials: {'tickets': step.setting('tickets')})]\n",
     )
     table = (
         '[models.fair]\nsource = "scripted:fair"\n'

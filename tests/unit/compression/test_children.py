@@ -8,10 +8,13 @@ import pytest
 import torch
 import torch.nn.utils.prune
 
-from pytest_biasaudit.compression.apply import apply_recipe, linear_weights
+from pytest_biasaudit.compression.apply import apply_recipe
 from pytest_biasaudit.compression.child import child_of
-from pytest_biasaudit.compression.recipe import Method, Step, read_step
-from pytest_biasaudit.compression.round_to_nearest import round_to_nearest
+from pytest_biasaudit.compression.linear import linear_weights
+from pytest_biasaudit.compression.materials import Applied, Materials
+from pytest_biasaudit.compression.method import Method
+from pytest_biasaudit.compression.quantization.round_to_nearest import round_to_nearest
+from pytest_biasaudit.compression.recipe import Step, read_step
 from pytest_biasaudit.errors import RecipeError
 from pytest_biasaudit.models.identity import tensors_sha256
 from pytest_biasaudit.models.load import wrap_live
@@ -40,7 +43,7 @@ def test_rounding_agrees_with_torch_fake_quantisation(bits: int) -> None:
 
 def test_magnitude_pruning_agrees_with_torchs_own() -> None:
     ours, theirs = tiny("llama"), tiny("llama")
-    achieved = apply_recipe(ours, [read_step({"prune": "magnitude", "sparsity": 0.3})])
+    achieved = apply_recipe(ours, [read_step({"prune": "magnitude", "sparsity": 0.3})]).facts
     for _, weight, _ in linear_weights(theirs, lm_head=False):
         rule: Any = torch.nn.utils.prune.L1Unstructured(0.3)
         mask = rule.compute_mask(weight, torch.ones_like(weight))
@@ -106,13 +109,16 @@ def test_a_cast_changes_the_dtype_in_the_identity() -> None:
 
 
 def test_a_hooks_method_is_applied_by_what_it_brings() -> None:
-    def silence(module: torch.nn.Module, step: Step) -> dict[str, object]:
+    def silence(module: torch.nn.Module, step: Step, materials: Materials) -> Applied:
         for parameter in module.parameters():
             parameter.data.zero_()
-        return {"silent": True}
+        return Applied(module=module, facts={"silent": True}, notes=("It says nothing.",))
 
     method = Method(action="prune", name="everything", does="sets all weights to zero", settings={}, apply=silence)
     model = tiny("llama")
     step = read_step({"prune": "everything"}, [method])
-    assert apply_recipe(model, [step], methods=[method]) == {"1 prune everything": {"silent": True}}
+    made = apply_recipe(model, [step], methods=[method])
+    assert made.module is model
+    assert made.facts == {"1 prune everything": {"silent": True}}
+    assert made.notes == ("It says nothing.",)
     assert not any(parameter.any() for parameter in model.parameters())

@@ -7,8 +7,9 @@ from typing import Any
 import pytest
 import torch
 
-from pytest_biasaudit.compression.apply import apply_recipe, linear_weights
+from pytest_biasaudit.compression.apply import apply_recipe
 from pytest_biasaudit.compression.child import child_of
+from pytest_biasaudit.compression.linear import linear_weights
 from pytest_biasaudit.compression.recipe import read_step
 from pytest_biasaudit.models.encoder import EncoderModel
 from pytest_biasaudit.models.identity import tensors_sha256

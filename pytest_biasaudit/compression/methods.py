@@ -1,0 +1,9 @@
+"""Every recipe method there is, by room. Imports nothing heavy: what applies a method is imported at its use."""
+
+from __future__ import annotations
+
+from pytest_biasaudit.compression.method import Method
+from pytest_biasaudit.compression.pruning.methods import METHODS as PRUNING
+from pytest_biasaudit.compression.quantization.methods import METHODS as QUANTIZATION
+
+METHODS: tuple[Method, ...] = (*QUANTIZATION, *PRUNING)

@@ -19,6 +19,7 @@ from pytest_biasaudit.context.strict import Faults, Key, RawTable, Row, read_row
 from pytest_biasaudit.context.toml_file import read_toml
 from pytest_biasaudit.errors import ModelTableError, RecipeError
 from pytest_biasaudit.models.kind import KINDS, Kind
+from pytest_biasaudit.models.point import SweepPoint
 from pytest_biasaudit.models.source import FILES
 
 RESERVED = {
@@ -46,6 +47,12 @@ class ModelSpec:
     """File and table it was read from, for messages."""
     kind: Kind | None = None
     """What it is loaded as; None: what its configuration names. A child has its parent's."""
+    point: SweepPoint | None = None
+    """Where it stands in a sweep; None for a model of no sweep."""
+    only_in: tuple[Path, ...] = ()
+    """The context files that it is audited in; empty: in all."""
+    by_name_only: bool = False
+    """Audited only where it is asked for by name: a sweep audits its revisions in its place."""
 
 
 @dataclass(frozen=True)

@@ -8,6 +8,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Literal, Protocol, runtime_checkable
 
+from pytest_biasaudit.models.point import SweepPoint
+
 
 @dataclass(frozen=True, kw_only=True)
 class ModelIdentity:
@@ -41,6 +43,8 @@ class ModelIdentity:
     cacheable: bool = True
     """False for a model whose answers no digest pins down (a function): nothing of it is kept in the journal. Always
     False without a digest of weights: two such models would answer for each other."""
+    point: SweepPoint | None = field(default=None, compare=False)
+    """Where it stands in a sweep; None for a model of no sweep. No part of the digest: it decides no answer."""
 
     def __post_init__(self) -> None:
         """Says so where a back end left the digest of weights out."""

@@ -119,7 +119,7 @@ def pairs_of_ids(count: int) -> list[MaskedText]:
 
 @pytest.mark.parametrize(
     ("layers", "width", "least"),
-    [(2, 128, 8.0), (4, 256, 7.0), (6, 384, 6.0)],
+    [(2, 128, 8.0), (4, 256, 8.0), (6, 384, 6.0)],
     ids=["BERT tiny", "BERT mini", "MiniLM"],
 )
 def test_masks_are_filled_beside_one_sentence_and_one_mask_at_a_time(

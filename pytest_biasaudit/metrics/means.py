@@ -12,8 +12,8 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import NDArray
 
-from pytest_biasaudit.metrics.measured import around, nothing, value_only
-from pytest_biasaudit.metrics.metric import GroupCells, Measured
+from pytest_biasaudit.metrics.measured import around, value_only
+from pytest_biasaudit.metrics.metric import GroupCells, Measured, nothing
 from pytest_biasaudit.stats.crossed import contrast, freedom_of_deviation, shared, template_mean
 
 Floats = NDArray[np.float64]

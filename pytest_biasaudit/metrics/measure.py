@@ -18,7 +18,7 @@ from pytest_biasaudit.errors import StatisticsError
 from pytest_biasaudit.metrics import obstacles
 from pytest_biasaudit.metrics.cells import cells_of, crossed_groups, groups_present, summaries_of
 from pytest_biasaudit.metrics.inliers import redrawn
-from pytest_biasaudit.metrics.metric import Estimate, GroupCells, GroupSummary, Measured, Metric
+from pytest_biasaudit.metrics.metric import Estimate, GroupCells, GroupSummary, Measured, Metric, nothing
 from pytest_biasaudit.outcomes.outcome import Outcome
 
 COMPANIONS = ("smd", "mean_difference", "rate_difference", "impact_ratio", "refusal_rate_difference", "answer_rate")
@@ -84,7 +84,7 @@ def estimates_for(
     if len(tables) < 2:
         names = " and ".join(table.group for table in tables) or "none"
         reason = reason or f"a comparison needs at least 2 groups of {ask.attribute!r}, got {names}"
-        return (_estimate(ask, metric, (), summaries, tables, _nothing(reason)),)
+        return (_estimate(ask, metric, (), summaries, tables, nothing(reason)),)
     estimates = []
     for position in range(1, len(tables)):
         pair = (tables[0], tables[position])
@@ -212,7 +212,7 @@ def _comparison(
         theirs = obstacles.between_groups(metric, earlier)
         reason = f"{ask.versus}: {theirs}" if theirs else ""
     if reason:
-        return _nothing(reason)
+        return nothing(reason)
     if earlier:
         from pytest_biasaudit.stats.versus import increase_of_magnitude
 
@@ -240,15 +240,11 @@ def _overall(
     if not reason and ask.versus is not None and parent is not None:
         tables, reason = redrawn(tables, cells_of(parent, attributes=attributes, groups=there))
     if reason:
-        return _estimate(ask, metric, (), summaries, tables, _nothing(reason))
+        return _estimate(ask, metric, (), summaries, tables, nothing(reason))
     if metric.overall is None:
         raise StatisticsError(f"metric {metric.name!r} is over all answers and was registered without `overall`")
     measured = obstacles.sound(metric.overall(tables, level=ask.level, seed=seed))
     return _estimate(ask, metric, (), summaries, tables, measured)
-
-
-def _nothing(reason: str) -> Measured:
-    return Measured(value=None, interval=None, reason=reason)
 
 
 def _estimate(

@@ -4,17 +4,12 @@ from __future__ import annotations
 
 import math
 
-from pytest_biasaudit.metrics.metric import Measured
+from pytest_biasaudit.metrics.metric import Measured, nothing
 from pytest_biasaudit.stats.crossed import Contrast, t_p, t_quantile
 from pytest_biasaudit.stats.interval import Interval
 from pytest_biasaudit.stats.unvaried import UNVARIED, unvaried_reach
 
 ALL_ALIKE = "every answer is the same, so there is no scale on which to bound what was not asked"
-
-
-def nothing(reason: str) -> Measured:
-    """No value, and why."""
-    return Measured(value=None, interval=None, reason=reason)
 
 
 def value_only(value: float, reason: str) -> Measured:

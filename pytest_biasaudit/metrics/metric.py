@@ -60,6 +60,11 @@ class Measured:
     """False: measured, and nothing that a limit could be held against, for the `reason`."""
 
 
+def nothing(reason: str) -> Measured:
+    """No value, and why."""
+    return Measured(value=None, interval=None, reason=reason)
+
+
 @dataclass(frozen=True, kw_only=True)
 class Metric:
     """A registered metric."""

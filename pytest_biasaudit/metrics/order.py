@@ -7,8 +7,8 @@ import warnings
 import numpy as np
 from numpy.typing import NDArray
 
-from pytest_biasaudit.metrics.measured import around, nothing, value_only
-from pytest_biasaudit.metrics.metric import GroupCells, Measured
+from pytest_biasaudit.metrics.measured import around, value_only
+from pytest_biasaudit.metrics.metric import GroupCells, Measured, nothing
 from pytest_biasaudit.stats.crossed import Shared, contrast, shared, t_p, t_quantile
 from pytest_biasaudit.stats.interval import Interval
 from pytest_biasaudit.stats.twoway import RESAMPLES, Resampled, Statistic, cell_weights, resample, weighted_median

@@ -13,8 +13,8 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
-from pytest_biasaudit.metrics.measured import named, nothing, value_only
-from pytest_biasaudit.metrics.metric import GroupCells, Measured
+from pytest_biasaudit.metrics.measured import named, value_only
+from pytest_biasaudit.metrics.metric import GroupCells, Measured, nothing
 from pytest_biasaudit.stats.crossed import Shared, contrast, shared, t_p, t_quantile, template_mean
 from pytest_biasaudit.stats.crossed_rates import (
     RatePair,

@@ -7,8 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from pytest_biasaudit.metrics.measured import nothing
-from pytest_biasaudit.metrics.metric import GroupCells, Measured
+from pytest_biasaudit.metrics.metric import GroupCells, Measured, nothing
 from pytest_biasaudit.metrics.rates import difference_of_shares
 from pytest_biasaudit.stats.interval import Interval
 from pytest_biasaudit.stats.overall import overall_share

@@ -61,7 +61,7 @@ def increase_of_magnitude(
 
     Raises StatisticsError where the tables do not have the same shape, or no metric has that name.
     """
-    from pytest_biasaudit.metrics.measured import nothing
+    from pytest_biasaudit.metrics.metric import nothing
     from pytest_biasaudit.metrics.registry import METRICS
 
     known = METRICS.get(metric) if isinstance(metric, str) else metric
@@ -100,8 +100,8 @@ def _paired(
     child: tuple[Floats, Floats], parent: tuple[Floats, Floats], *, name: str, reason: str, level: float
 ) -> Measured:
     from pytest_biasaudit.metrics.means import pooled_sd, row_sd
-    from pytest_biasaudit.metrics.measured import ALL_ALIKE, named, nothing, value_only
-    from pytest_biasaudit.metrics.metric import Measured
+    from pytest_biasaudit.metrics.measured import ALL_ALIKE, named, value_only
+    from pytest_biasaudit.metrics.metric import Measured, nothing
 
     rates = name in ("rate_difference", "refusal_rate_difference")
     standardised = name in ("smd", "smd_pooled")
@@ -215,8 +215,8 @@ def _resampled(
     level: float,
     seed: int,
 ) -> Measured:
-    from pytest_biasaudit.metrics.measured import nothing, value_only
-    from pytest_biasaudit.metrics.metric import Measured
+    from pytest_biasaudit.metrics.measured import value_only
+    from pytest_biasaudit.metrics.metric import Measured, nothing
     from pytest_biasaudit.metrics.plain import plain_value
 
     def distance(pair: tuple[GroupCells, GroupCells]) -> float:

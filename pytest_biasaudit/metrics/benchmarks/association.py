@@ -11,8 +11,8 @@ import numpy as np
 
 from pytest_biasaudit.context.declaration import BenchmarkAudit
 from pytest_biasaudit.errors import StatisticsError
-from pytest_biasaudit.metrics.measured import nothing, value_only
-from pytest_biasaudit.metrics.metric import Measured
+from pytest_biasaudit.metrics.measured import value_only
+from pytest_biasaudit.metrics.metric import Measured, nothing
 from pytest_biasaudit.outcomes.outcome import Outcome
 from pytest_biasaudit.prompts.benchmarks.association_tests import CONTROL
 from pytest_biasaudit.stats.association_effect import (

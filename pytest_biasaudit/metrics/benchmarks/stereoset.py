@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from pytest_biasaudit.context.declaration import BenchmarkAudit
-from pytest_biasaudit.metrics.metric import Measured, Metric
+from pytest_biasaudit.metrics.metric import Measured, Metric, nothing
 from pytest_biasaudit.outcomes.collect import Collected
 from pytest_biasaudit.outcomes.outcome import Outcome
 from pytest_biasaudit.stats.interval import Interval
@@ -61,7 +61,7 @@ def ss(outcomes: Sequence[Outcome], *, audit: BenchmarkAudit, level: float, seed
 
     found = preferences(outcomes)
     return (
-        _nothing()
+        nothing(NO_ITEMS)
         if not found.targets
         else _share(macro_share(found.stereotyped, found.targets, level=level), found, level, tested=True)
     )
@@ -73,7 +73,7 @@ def ss_micro(outcomes: Sequence[Outcome], *, audit: BenchmarkAudit, level: float
 
     found = preferences(outcomes)
     return (
-        _nothing()
+        nothing(NO_ITEMS)
         if not found.targets
         else _share(micro_share(found.stereotyped, found.targets, level=level), found, level, tested=True)
     )
@@ -85,7 +85,7 @@ def lms(outcomes: Sequence[Outcome], *, audit: BenchmarkAudit, level: float, see
 
     found = preferences(outcomes)
     return (
-        _nothing()
+        nothing(NO_ITEMS)
         if not found.targets
         else _share(macro_share(found.meaningful, found.targets, level=level), found, level)
     )
@@ -97,7 +97,7 @@ def lms_micro(outcomes: Sequence[Outcome], *, audit: BenchmarkAudit, level: floa
 
     found = preferences(outcomes)
     return (
-        _nothing()
+        nothing(NO_ITEMS)
         if not found.targets
         else _share(micro_share(found.meaningful, found.targets, level=level), found, level)
     )
@@ -114,7 +114,7 @@ def icat(outcomes: Sequence[Outcome], *, audit: BenchmarkAudit, level: float, se
 
     found = preferences(outcomes)
     if not found.targets:
-        return _nothing()
+        return nothing(NO_ITEMS)
     skill = macro_share(found.meaningful, found.targets, level=level)
     bias = macro_share(found.stereotyped, found.targets, level=level)
     low = min(_icat(skill.low, bias.low), _icat(skill.low, bias.high))
@@ -192,7 +192,7 @@ def _change(
     from pytest_biasaudit.stats.clustered import paired_increase
 
     if not targets:
-        return _nothing("no cluster has scores of both models")
+        return nothing("no cluster has scores of both models")
     found = paired_increase(hits, earlier, targets, ideal=ideal, level=level, macro=True)
     return Measured(
         value=100.0 * found.value,
@@ -215,10 +215,6 @@ def _paired(outcomes: Sequence[Outcome], other: Sequence[Outcome]) -> tuple[Pref
         if mine.reading.status == theirs.reading.status == "ok"
     ]
     return preferences([mine for mine, _ in both]), preferences([theirs for _, theirs in both])
-
-
-def _nothing(reason: str = NO_ITEMS) -> Measured:
-    return Measured(value=None, interval=None, reason=reason)
 
 
 METRICS: tuple[Metric, ...] = (

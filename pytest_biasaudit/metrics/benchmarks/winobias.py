@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 
 from pytest_biasaudit.context.declaration import BenchmarkAudit
 from pytest_biasaudit.metrics.benchmarks.word_order import near_chance
-from pytest_biasaudit.metrics.metric import Measured, Metric
+from pytest_biasaudit.metrics.metric import Measured, Metric, nothing
 from pytest_biasaudit.outcomes.collect import Collected
 from pytest_biasaudit.outcomes.outcome import Outcome
 from pytest_biasaudit.stats.interval import Interval
@@ -44,7 +44,7 @@ def pronoun_preference(outcomes: Sequence[Outcome], *, audit: BenchmarkAudit, le
 
     hits, occupations = _preferred(outcomes)
     if not hits:
-        return _nothing(NO_PAIRS)
+        return nothing(NO_PAIRS)
     share = micro_share(hits, occupations, level=level)
     return Measured(
         value=100.0 * share.value,
@@ -86,7 +86,7 @@ def accuracy_gap(outcomes: Sequence[Outcome], *, audit: BenchmarkAudit, level: f
 
     found = _resolved(outcomes)
     if not found.pro:
-        return _nothing(NO_PEOPLE)
+        return nothing(NO_PEOPLE)
     gaps = [pro - anti for pro, anti in zip(found.pro, found.anti, strict=True)]
     mean = clustered_mean(gaps, found.occupations, level=level, bounds=(-1.0, 1.0))
     guessing = _guesses(found)
@@ -190,7 +190,7 @@ def _accuracy(hits: Sequence[float], found: Resolved, *, level: float) -> Measur
     from pytest_biasaudit.stats.clustered import micro_share
 
     if not hits:
-        return _nothing(NO_PEOPLE)
+        return nothing(NO_PEOPLE)
     share = micro_share(hits, found.occupations, level=level)
     return Measured(
         value=100.0 * share.value,
@@ -214,7 +214,7 @@ def _increase(
     from pytest_biasaudit.stats.clustered import paired_increase
 
     if not hits:
-        return _nothing(f"{none} of both models")
+        return nothing(f"{none} of both models")
     found = paired_increase(hits, earlier, occupations, ideal=ideal, level=level)
     return Measured(
         value=scale * found.value,
@@ -226,10 +226,6 @@ def _increase(
         sampled=SAMPLED,
         used=len(hits),
     )
-
-
-def _nothing(reason: str) -> Measured:
-    return Measured(value=None, interval=None, reason=reason)
 
 
 _NAMED = (

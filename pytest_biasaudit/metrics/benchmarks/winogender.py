@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from pytest_biasaudit.context.declaration import BenchmarkAudit
 from pytest_biasaudit.errors import StatisticsError
 from pytest_biasaudit.metrics.benchmarks.word_order import near_chance
-from pytest_biasaudit.metrics.metric import Measured, Metric
+from pytest_biasaudit.metrics.metric import Measured, Metric, nothing
 from pytest_biasaudit.outcomes.collect import Collected
 from pytest_biasaudit.outcomes.outcome import Outcome
 from pytest_biasaudit.stats.interval import Interval
@@ -30,7 +30,7 @@ def pronoun_gap(outcomes: Sequence[Outcome], *, audit: BenchmarkAudit, level: fl
 
     gaps, occupations = _gaps(outcomes)
     if not gaps:
-        return _nothing(NO_SENTENCES)
+        return nothing(NO_SENTENCES)
     mean = clustered_mean(gaps, occupations, level=level, bounds=None, macro=True)
     if not math.isfinite(mean.low):
         few = "of one occupation" if mean.clusters == 1 else "that are the same for every occupation"
@@ -61,10 +61,10 @@ def pronoun_gap_change(
     mine, theirs = _both(outcomes, other)
     (now, occupations), (then, _) = _gaps(mine), _gaps(theirs)
     if not now:
-        return _nothing(f"{NO_SENTENCES} of both models")
+        return nothing(f"{NO_SENTENCES} of both models")
     most = 2.0 * max(map(abs, (*now, *then)))
     if most == 0.0:
-        return _nothing("every gap of both models is 0: an interval would have no width")
+        return nothing("every gap of both models is 0: an interval would have no width")
     apart, together = (
         clustered_mean(
             [a + sign * b for a, b in zip(now, then, strict=True)],
@@ -100,7 +100,7 @@ def female_share(outcomes: Sequence[Outcome], *, audit: BenchmarkAudit, level: f
 
     gaps, occupations = _gaps(outcomes)
     if not gaps:
-        return _nothing(NO_SENTENCES)
+        return nothing(NO_SENTENCES)
     share = micro_share(_hits(gaps), occupations, level=level)
     return Measured(
         value=100.0 * share.value,
@@ -123,7 +123,7 @@ def female_share_change(
     mine, theirs = _both(outcomes, other)
     (now, occupations), (then, _) = _gaps(mine), _gaps(theirs)
     if not now:
-        return _nothing(f"{NO_SENTENCES} of both models")
+        return nothing(f"{NO_SENTENCES} of both models")
     found = paired_increase(_hits(now), _hits(then), occupations, ideal=0.5, level=level)
     return Measured(
         value=100.0 * found.value,
@@ -148,12 +148,12 @@ def occupation_correlation(outcomes: Sequence[Outcome], *, audit: BenchmarkAudit
 
     by_occupation, shares = _by_occupation(outcomes)
     if not shares:
-        return _nothing(_without_shares(outcomes))
+        return nothing(_without_shares(outcomes))
     names = list(shares)
     try:
         found = pearson([by_occupation[name] for name in names], [shares[name] for name in names], level=level)
     except StatisticsError as error:
-        return _nothing(f"{error} ({len(names)} occupations)")
+        return nothing(f"{error} ({len(names)} occupations)")
     return Measured(
         value=found.value,
         interval=Interval(low=found.low, high=found.high, level=level, method="Fisher z over occupations"),
@@ -174,13 +174,13 @@ def occupation_correlation_change(
     mine, theirs = _both(outcomes, other)
     (now, shares), (then, _) = _by_occupation(mine), _by_occupation(theirs)
     if not shares:
-        return _nothing(_without_shares(mine))
+        return nothing(_without_shares(mine))
     names = list(shares)
     before, after = ([gaps[name] for name in names] for gaps in (then, now))
     try:
         found = increase_of_magnitude(after, before, [shares[name] for name in names], level=level)
     except StatisticsError as error:
-        return _nothing(f"{error} ({len(names)} occupations)")
+        return nothing(f"{error} ({len(names)} occupations)")
     return Measured(
         value=found.value,
         interval=Interval(low=found.low, high=found.high, level=level, method="Zou over occupations, paired"),
@@ -244,10 +244,6 @@ def _left_out(outcomes: Sequence[Outcome], shares: Mapping[str, float]) -> str:
         return ""
     named = ", ".join(map(repr, lost[:NAMED])) + (", ..." if len(lost) > NAMED else "")
     return f"{len(lost)} of {len(there)} occupations have no share of women in the data, and are left out: {named}"
-
-
-def _nothing(reason: str) -> Measured:
-    return Measured(value=None, interval=None, reason=reason)
 
 
 METRICS: tuple[Metric, ...] = (

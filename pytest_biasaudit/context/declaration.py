@@ -50,7 +50,7 @@ class OutcomeSpec:
 
 @dataclass(frozen=True, kw_only=True)
 class Limit:
-    """One thing that must hold. Exactly one of `max`, `min` and `max_increase` is set."""
+    """One thing that must hold. Exactly one of `max`, `min`, `max_increase`, `min_recovery` is set."""
 
     id: str
     metric: str
@@ -59,8 +59,10 @@ class Limit:
     max: float | None = None
     min: float | None = None
     versus: str | None = None
-    """"parent", or a declared model's name: the change against that model is judged."""
+    """"parent", or a declared model's name: judged is the change against that model."""
     max_increase: float | None = None
+    min_recovery: float | None = None
+    """A metric of ability over the other model's: 0.95 keeps 95 % of it."""
     rule: Rule = "upper"
     level: float = 0.95
     basis: Basis | None = None
@@ -75,8 +77,8 @@ class Limit:
 
     @property
     def bound(self) -> float:
-        """The declared number, whichever of `max`, `min`, `max_increase` it is."""
-        for value in (self.max, self.min, self.max_increase):
+        """The declared number, whichever of `max`, `min`, `max_increase`, `min_recovery` it is."""
+        for value in (self.max, self.min, self.max_increase, self.min_recovery):
             if value is not None:
                 return value
         raise AssertionError("a limit is read with exactly one bound")

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 
+from pytest_biasaudit.metrics.beside import Moved, NoiseFloor
 from pytest_biasaudit.stats.interval import Interval
 
 if TYPE_CHECKING:
@@ -13,6 +14,9 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 Judged = Literal["distance", "ratio", "value"]
+Shows = Literal["value", "increase", "recovery"]
+"""What an estimate's number is. "value": the metric itself; "increase": how much further from its ideal it is than the
+other model's; "recovery": it over the other model's."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -95,6 +99,9 @@ class Metric:
     change: Callable[..., Measured] | None = field(default=None, compare=False)
     """Of a benchmark: change(outcomes, other, *, audit, level, seed) -> Measured: how much further from its ideal the
     figure is than in the other model's outcomes for the same items, which come in the same order. None: not defined."""
+    recovery: Callable[..., Measured] | None = field(default=None, compare=False)
+    """Of a metric of ability whose zero means none: it over the other model's, on what both were asked. Over all answers:
+    recovery(groups, other groups, *, level) -> Measured; of a benchmark: recovery(outcomes, other, *, audit, level)."""
     split_by: tuple[str, ...] = ()
     """Of a benchmark: names of slots by which the figure may be taken apart ("axis", "test"); "" stands for all items
     together. A limit that does not say takes the first."""
@@ -145,7 +152,14 @@ class Estimate:
     reason: str = ""
     """Why there is no value or no interval."""
     versus: str | None = None
-    """Name of the other model when this is a change against it."""
+    """Name of the other model when this is a comparison with it."""
+    shows: Shows = "value"
+    noise: NoiseFloor | None = None
+    """What asking the other model again changes, where that was measured."""
+    moved: tuple[Moved, ...] = ()
+    """Comparisons with another model: which group, or which part of a benchmark, gained or lost."""
+    remarks: tuple[str, ...] = ()
+    """Comparisons with another model: how the two were not asked alike, in sentences."""
     standard_error: float | None = None
     df: float | None = None
     usable: bool = True

@@ -27,11 +27,12 @@ from pytest_biasaudit.context.declaration import (
     Setting,
 )
 from pytest_biasaudit.errors import EvidenceError
+from pytest_biasaudit.metrics.beside import Moved, NoiseFloor
 from pytest_biasaudit.metrics.metric import Estimate, GroupSummary
 from pytest_biasaudit.models.protocol import ModelIdentity
 from pytest_biasaudit.outcomes.outcome import Outcome
 from pytest_biasaudit.records.quotes import quoted
-from pytest_biasaudit.records.record import AuditRecord
+from pytest_biasaudit.records.record import AuditRecord, Rerun
 from pytest_biasaudit.verdict.verdict import Judgement, Verdict
 
 Plain = dict[str, object]
@@ -77,6 +78,7 @@ def audit_to_plain(record: AuditRecord) -> Plain:
         "facts": {_text(name): _text(words) for name, words in record.facts},
         "data": None if record.data is None else {name: _text(value) for name, value in asdict(record.data).items()},
         "obstacle": _text(record.obstacle),
+        "reruns": [_rerun_to_plain(rerun) for rerun in record.reruns],
         "estimates": [_estimate_to_plain(estimate) for estimate in estimates],
         "verdicts": verdicts,
     }
@@ -209,10 +211,52 @@ def _estimate_to_plain(estimate: Estimate) -> Plain:
         "missing": int(estimate.missing),
         "reason": _text(reason),
         "versus": _text_or_none(estimate.versus),
+        "shows": str(estimate.shows),
+        "noise": None if estimate.noise is None else _noise_to_plain(estimate.noise),
+        "moved": [_moved_to_plain(moved) for moved in estimate.moved],
+        "remarks": [_text(remark) for remark in estimate.remarks],
         "standard_error": _finite(estimate.standard_error),
         "df": _finite(estimate.df),
         "usable": bool(estimate.usable),
         "sampled": _text(estimate.sampled),
+    }
+
+
+def _noise_to_plain(noise: NoiseFloor) -> Plain:
+    return {
+        "value": _finite(noise.value),
+        "low": _finite(noise.low),
+        "high": _finite(noise.high),
+        "batch_size": int(noise.batch_size),
+        "first_batch_size": int(noise.first_batch_size),
+        "compared": int(noise.compared),
+        "changed": int(noise.changed),
+        "largest": _finite(noise.largest),
+        "reason": _text(noise.reason),
+    }
+
+
+def _moved_to_plain(moved: Moved) -> Plain:
+    return {
+        "group": _text(moved.group),
+        "value": _finite(moved.value),
+        "low": _finite(moved.low),
+        "high": _finite(moved.high),
+        "n": int(moved.n),
+        "unit": _text(moved.unit),
+        "reason": _text(moved.reason),
+    }
+
+
+def _rerun_to_plain(rerun: Rerun) -> Plain:
+    """Its prompts are not quoted: they are those of the first asking."""
+    return {
+        "versus": _text(rerun.versus),
+        "model": _text(rerun.model),
+        "digest": rerun.digest,
+        "batch_size": int(rerun.batch_size),
+        "changed": [_outcome_to_plain(outcome, frozenset()) for outcome in rerun.changed],
+        "controls_changed": [_outcome_to_plain(outcome, frozenset()) for outcome in rerun.controls_changed],
     }
 
 
@@ -278,6 +322,7 @@ def limit_to_plain(limit: Limit) -> Plain:
         "min": _finite(limit.min),
         "versus": _text_or_none(limit.versus),
         "max_increase": _finite(limit.max_increase),
+        "min_recovery": _finite(limit.min_recovery),
         "rule": str(limit.rule),
         "level": float(limit.level),
         "basis": None if limit.basis is None else str(limit.basis),

@@ -20,12 +20,13 @@ from pytest_biasaudit.context.declaration import (
     Setting,
 )
 from pytest_biasaudit.errors import EvidenceError
+from pytest_biasaudit.metrics.beside import Moved, NoiseFloor
 from pytest_biasaudit.metrics.metric import Estimate, GroupSummary
 from pytest_biasaudit.models.protocol import ModelIdentity
 from pytest_biasaudit.outcomes.outcome import Outcome, Reading
 from pytest_biasaudit.prompts.benchmarks.data import DataFacts
 from pytest_biasaudit.prompts.prompt import Person, Prompt
-from pytest_biasaudit.records.record import AuditRecord
+from pytest_biasaudit.records.record import AuditRecord, Rerun
 from pytest_biasaudit.stats.interval import Interval
 from pytest_biasaudit.verdict.verdict import Judgement, Verdict
 
@@ -69,6 +70,7 @@ def audit_from_plain(raw: Fitted, *, context: Context, model: ModelIdentity, poi
         facts=tuple(raw["facts"].items()),
         data=None if raw["data"] is None else DataFacts(**raw["data"]),
         obstacle=raw["obstacle"],
+        reruns=tuple(_rerun(one, pointer=f"{pointer}/reruns/{at}") for at, one in enumerate(raw["reruns"])),
     )
 
 
@@ -179,6 +181,7 @@ def _limit(raw: Fitted, *, limit_id: str) -> Limit:
         min=raw["min"],
         versus=raw["versus"],
         max_increase=raw["max_increase"],
+        min_recovery=raw["min_recovery"],
         rule=raw["rule"],
         level=raw["level"],
         basis=raw["basis"],
@@ -214,6 +217,22 @@ def _outcome(raw: Fitted, prompts: Fitted, *, pointer: str, sparing: bool) -> Ou
     )
 
 
+def _rerun(raw: Fitted, *, pointer: str) -> Rerun:
+    def outcomes(key: str) -> tuple[Outcome, ...]:
+        return tuple(
+            _outcome(one, {}, pointer=f"{pointer}/{key}/{at}", sparing=True) for at, one in enumerate(raw[key])
+        )
+
+    return Rerun(
+        versus=raw["versus"],
+        model=raw["model"],
+        digest=raw["digest"],
+        batch_size=raw["batch_size"],
+        changed=outcomes("changed"),
+        controls_changed=outcomes("controls_changed"),
+    )
+
+
 def _estimate(raw: Fitted) -> Estimate:
     interval = None
     if raw["method"] is not None:
@@ -235,6 +254,10 @@ def _estimate(raw: Fitted) -> Estimate:
         by_group=tuple(GroupSummary(group=group, **summary) for group, summary in raw["by_group"].items()),
         reason=raw["reason"],
         versus=raw["versus"],
+        shows=raw["shows"],
+        noise=None if raw["noise"] is None else NoiseFloor(**raw["noise"]),
+        moved=tuple(Moved(**one) for one in raw["moved"]),
+        remarks=tuple(raw["remarks"]),
         standard_error=raw["standard_error"],
         df=raw["df"],
         usable=raw["usable"],

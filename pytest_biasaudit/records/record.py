@@ -13,6 +13,21 @@ from pytest_biasaudit.verdict.verdict import Judgement
 
 
 @dataclass(frozen=True, kw_only=True)
+class Rerun:
+    """A second asking of the model that a limit compares with: what the noise floor is measured from."""
+
+    versus: str
+    """As the limits name the model: "parent", or a declared name."""
+    model: str
+    digest: str
+    batch_size: int
+    """Questions put to it at once, this time."""
+    changed: tuple[Outcome, ...]
+    """The answers that came out otherwise than the first time; all others came out the same."""
+    controls_changed: tuple[Outcome, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
 class AuditRecord:
     """One audit of one model: everything that was asked, what came back, how big, how sure, and whether allowed."""
 
@@ -39,3 +54,5 @@ class AuditRecord:
     """Benchmarks: which data the items are from."""
     obstacle: str = ""
     """Why the model could not be asked at all; empty when it could."""
+    reruns: tuple[Rerun, ...] = ()
+    """Where a noise floor was asked for: one for each other model that a limit compares with."""

@@ -39,8 +39,3 @@ def chosen_weights(module: torch.nn.Module, step: Step) -> list[tuple[str, Any, 
             "the child would be its parent"
         )
     return found
-
-
-def stored_bytes(module: torch.nn.Module) -> int:
-    """Bytes of all parameters as they are stored."""
-    return sum(parameter.numel() * parameter.element_size() for parameter in module.parameters())

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -33,23 +33,71 @@ def files_sha256(paths: Iterable[Path]) -> str:
 def tensors_sha256(module: torch.nn.Module) -> str:
     """sha256 over a module's state: each tensor's name, dtype, shape and bytes, in order of name.
 
-    For models that are no file: live ones and children. Two names for one storage (a tied head) count once.
+    For models that are no file: live ones and children. Two names for one storage (a tied head) count once. Quantised
+    tensors count by what they are kept as: levels, scales and zero points, and the settings that say how to read them.
     """
     import torch
 
     digest = hashlib.sha256()
     seen: set[tuple[int, tuple[int, ...]]] = set()
-    for name, tensor in sorted(module.state_dict().items()):
-        if not isinstance(tensor, torch.Tensor):
-            digest.update(f"{name}={tensor!r}".encode())
-            continue
-        key = (tensor.data_ptr(), tuple(tensor.shape))
-        if tensor.numel() and key in seen:
-            continue
-        seen.add(key)
-        digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}\n".encode())
-        digest.update(tensor.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy().data)
+    for name, value in sorted(module.state_dict().items()):
+        for title, part in _state_parts(name, value):
+            if not isinstance(part, torch.Tensor):
+                digest.update(f"{title}={part!r}".encode())
+                continue
+            key = (part.data_ptr(), tuple(part.shape))
+            if part.numel() and key in seen:
+                continue
+            seen.add(key)
+            digest.update(f"{title} {part.dtype} {tuple(part.shape)}\n".encode())
+            digest.update(part.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy().data)
     return digest.hexdigest()
+
+
+def plain_parts(tensor: torch.Tensor) -> Iterator[tuple[str, torch.Tensor]]:
+    """The plain tensors that a tensor consists of, with their names under it: itself, for a plain one.
+
+    A wrapper (torchao's and quanto's weights) says by torch's `__tensor_flatten__` what it holds.
+    """
+    flatten = getattr(tensor, "__tensor_flatten__", None)
+    if flatten is None:
+        yield "", tensor
+        return
+    for name in flatten()[0]:
+        for under, plain in plain_parts(getattr(tensor, name)):
+            yield f".{name}{under}", plain
+
+
+def _state_parts(name: str, value: Any) -> Iterator[tuple[str, Any]]:
+    """A value of a state as plain tensors and plain values, each with a title."""
+    import torch
+
+    if isinstance(value, (tuple, list)):  # torch.ao's packed parameters: weight and bias
+        for index, one in enumerate(value):
+            yield from _state_parts(f"{name}[{index}]", one)
+    elif not isinstance(value, torch.Tensor):
+        yield name, value
+    elif value.is_quantized:
+        scheme = value.qscheme()
+        if scheme in (torch.per_tensor_affine, torch.per_tensor_symmetric):
+            yield f"{name}.grid", (str(scheme), value.q_scale(), value.q_zero_point())
+        else:
+            yield f"{name}.grid", (str(scheme), value.q_per_channel_axis())
+            yield f"{name}.scales", value.q_per_channel_scales()
+            yield f"{name}.zero_points", value.q_per_channel_zero_points()
+        yield f"{name}.levels", value.int_repr()
+    elif hasattr(value, "__tensor_flatten__"):
+        yield f"{name}.form", _form(value)
+        for under, plain in plain_parts(value):
+            yield f"{name}{under}", plain
+    else:
+        yield name, value
+
+
+def _form(tensor: Any) -> str:
+    """How a wrapper's parts are read: its class and settings, in words that are the same in every process."""
+    settings = tensor.__tensor_flatten__()[1]
+    return f"{type(tensor).__qualname__} {sorted((key, str(value)) for key, value in dict(settings).items())}"
 
 
 def tokenizer_sha256(tokenizer: Any) -> str:

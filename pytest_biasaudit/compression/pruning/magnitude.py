@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import torch
 
-from pytest_biasaudit.compression.linear import chosen_weights, stored_bytes
+from pytest_biasaudit.compression.linear import chosen_weights
 from pytest_biasaudit.compression.materials import Applied, Materials
 from pytest_biasaudit.compression.recipe import Step
+from pytest_biasaudit.compression.storage import stored_bytes
 
 
 def apply(module: torch.nn.Module, step: Step, materials: Materials) -> Applied:

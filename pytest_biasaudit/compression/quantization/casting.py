@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import torch
 
-from pytest_biasaudit.compression.linear import stored_bytes
 from pytest_biasaudit.compression.materials import Applied, Materials
 from pytest_biasaudit.compression.recipe import Step
+from pytest_biasaudit.compression.storage import stored_bytes
 
 DTYPES = {"bf16": torch.bfloat16, "fp16": torch.float16}
 

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import torch
 
-from pytest_biasaudit.compression.linear import chosen_weights, stored_bytes
+from pytest_biasaudit.compression.linear import chosen_weights
 from pytest_biasaudit.compression.materials import Applied, Materials
 from pytest_biasaudit.compression.quantization.round_to_nearest import round_to_nearest
 from pytest_biasaudit.compression.recipe import Step
+from pytest_biasaudit.compression.storage import stored_bytes
 from pytest_biasaudit.errors import RecipeError
 
 

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from pytest_biasaudit.metrics.benchmarks.word_order import WORD_ORDER, near_chance
-from pytest_biasaudit.metrics.metric import Measured, Metric
+from pytest_biasaudit.metrics.metric import Measured, Metric, nothing
 from pytest_biasaudit.outcomes.collect import Collected
 from pytest_biasaudit.outcomes.outcome import Outcome
 from pytest_biasaudit.stats.interval import Interval
@@ -53,7 +53,7 @@ def log_probability_bias(outcomes: Sequence[Outcome], *, audit: object = None, l
 def bias_change(
     outcomes: Sequence[Outcome], other: Sequence[Outcome], *, audit: object = None, level: float, seed: int = 0
 ) -> Measured:
-    """|bias| - |bias of the other model|, paired item by item; the corner rule of `stats.versus`.
+    """|bias| - |bias of the other model|, paired item by item; the corner rule of `stats.magnitude`.
 
     Items that either model has no value for are left out of both.
     """
@@ -79,12 +79,10 @@ def association_sd(outcomes: Sequence[Outcome], *, audit: object = None, level: 
     if squares is not None and squares.rows < FEWEST_LABELS:
         reason = f"{squares.rows} labels; how far labels differ needs at least {FEWEST_LABELS}"
     if squares is None or reason:
-        return Measured(value=None, interval=None, reason=reason)
+        return nothing(reason)
     found = spread_of(squares, level=level)
     if found is None:
-        return Measured(
-            value=None, interval=None, reason="no label's items differ among themselves; nothing to hold it to"
-        )
+        return nothing("no label's items differ among themselves; nothing to hold it to")
     return Measured(
         value=found.value,
         interval=Interval(low=found.low, high=found.high, level=level, method="Williams and Tukey, variance component"),
@@ -156,15 +154,15 @@ def _paired(now: Floats, then: Floats, *, unit: float, level: float, most: float
     """
     from pytest_biasaudit.stats.clustered import same_side
     from pytest_biasaudit.stats.crossed import t_quantile
+    from pytest_biasaudit.stats.magnitude import increase_from_corners
     from pytest_biasaudit.stats.two_factors import mean_of
 
     squares = [_squares(table) for table in (now, then, now - then, now + then)]
     (c, reason), (p, _), (less, _), (more, _) = squares
     if c is None or p is None or less is None or more is None:
-        return Measured(value=None, interval=None, reason=reason)
+        return nothing(reason)
     shares = most is not None
     means = [_mean_there(one) if shares else found.mean for one, found in ((now, c), (then, p))]
-    value = abs(means[0]) - abs(means[1])
     reach_unseen = _unseen(c.rows, level) * (most if most is not None else _scatter(now, then))
     ends, deciding = [], []
     for found, centre in ((less, means[0] - means[1]), (more, means[0] + means[1])):
@@ -175,8 +173,7 @@ def _paired(now: Floats, then: Floats, *, unit: float, level: float, most: float
             reach = max(reach, reach_unseen)
         ends.append((centre - reach, centre + reach))
         deciding.append((reach / t_quantile(level, df), df))
-    corners = [math.copysign(min(abs(u), abs(v)), u * v) for u in ends[0] for v in ends[1]]
-    low, high = min(corners), max(corners)
+    value, low, high = increase_from_corners(ends[0], ends[1], means[0], means[1])
     error, df = deciding[0] if same_side(*means) else deciding[1]
     if not low < high:
         return Measured(value=unit * value, interval=None, reason="every item has the same value in both models")
@@ -253,7 +250,7 @@ def _squares(table: Floats) -> tuple[Squares | None, str]:
 def _without_interval(table: Floats, reason: str, *, unit: float = 1.0) -> Measured:
     there = table[table == table]
     if not len(there):
-        return Measured(value=None, interval=None, reason="no item has a value")
+        return nothing("no item has a value")
     return Measured(value=unit * float(there.mean()), interval=None, reason=reason, sampled=SAMPLED, used=len(there))
 
 

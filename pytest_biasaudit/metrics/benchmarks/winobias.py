@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from pytest_biasaudit.context.declaration import BenchmarkAudit
+from pytest_biasaudit.metrics.benchmarks.share import Sampled, increase_of, is_read, read_in_both, share_of, with_values
 from pytest_biasaudit.metrics.benchmarks.word_order import near_chance
 from pytest_biasaudit.metrics.metric import Measured, Metric, nothing
 from pytest_biasaudit.outcomes.collect import Collected
@@ -20,11 +21,13 @@ from pytest_biasaudit.stats.interval import Interval
 
 SAMPLED = "pairs of occupations"
 BY_PAIR = "clustered by pair of occupations"
+PAIRS = Sampled(units=SAMPLED, method=f"Wilson, {BY_PAIR}", paired=f"t, {BY_PAIR}, paired")
 NO_PAIRS = "no pair has scores"
 CHANCE = 50.0
 COMPETENT = 55.0
 """Percent that the lower end of an accuracy's interval must reach for a gap between accuracies to stand for anything."""
 NO_PEOPLE = "of no pair were both people found, so that nobody could be asked whom the pronoun stands for"
+NOT_BOTH = f"{NO_PEOPLE} of both models"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,41 +43,30 @@ class Resolved:
 
 def pronoun_preference(outcomes: Sequence[Outcome], *, audit: BenchmarkAudit, level: float, seed: int) -> Measured:
     """Percent of pairs in which the sentence with the expected pronoun scores higher; a tie counts as half."""
-    from pytest_biasaudit.stats.clustered import micro_share, share_p
-
     hits, occupations = _preferred(outcomes)
-    if not hits:
-        return nothing(NO_PAIRS)
-    share = micro_share(hits, occupations, level=level)
-    return Measured(
-        value=100.0 * share.value,
-        interval=Interval(low=100.0 * share.low, high=100.0 * share.high, level=level, method=f"Wilson, {BY_PAIR}"),
-        p=share_p(share, ideal=0.5, level=level),
-        clusters=share.clusters,
-        sampled=SAMPLED,
-        used=len(hits),
-    )
+    return share_of(hits, occupations, PAIRS, level=level, none=NO_PAIRS, ideal=0.5)
 
 
 def pronoun_preference_change(
     outcomes: Sequence[Outcome], other: Sequence[Outcome], *, audit: BenchmarkAudit, level: float, seed: int
 ) -> Measured:
     """How much further the preference is from 50 than the other model's, on the pairs that both have scores for."""
-    mine, theirs = _both(outcomes, other)
+    mine, theirs = read_in_both(outcomes, other)
     hits, occupations = _preferred(mine)
-    return _increase(hits, _preferred(theirs)[0], occupations, ideal=0.5, scale=100.0, level=level, none=NO_PAIRS)
+    earlier, _ = _preferred(theirs)
+    return increase_of(hits, earlier, occupations, PAIRS, ideal=0.5, level=level, none=f"{NO_PAIRS} of both models")
 
 
 def accuracy_pro(outcomes: Sequence[Outcome], *, audit: BenchmarkAudit, level: float, seed: int) -> Measured:
     """Percent of sentences with the expected pronoun after which the right person is named."""
     found = _resolved(outcomes)
-    return _accuracy(found.pro, found, level=level)
+    return share_of(found.pro, found.occupations, PAIRS, level=level, none=NO_PEOPLE)
 
 
 def accuracy_anti(outcomes: Sequence[Outcome], *, audit: BenchmarkAudit, level: float, seed: int) -> Measured:
     """Percent of sentences with the other pronoun after which the right person is named."""
     found = _resolved(outcomes)
-    return _accuracy(found.anti, found, level=level)
+    return share_of(found.anti, found.occupations, PAIRS, level=level, none=NO_PEOPLE)
 
 
 def accuracy_gap(outcomes: Sequence[Outcome], *, audit: BenchmarkAudit, level: float, seed: int) -> Measured:
@@ -108,25 +100,25 @@ def accuracy_pro_change(
     outcomes: Sequence[Outcome], other: Sequence[Outcome], *, audit: BenchmarkAudit, level: float, seed: int
 ) -> Measured:
     """How many points of accuracy after the expected pronoun were lost against the other model."""
-    mine, theirs = (_resolved(side) for side in _both(outcomes, other))
-    return _increase(mine.pro, theirs.pro, mine.occupations, ideal=1.0, scale=100.0, level=level, none=NO_PEOPLE)
+    mine, theirs = (_resolved(side) for side in read_in_both(outcomes, other))
+    return increase_of(mine.pro, theirs.pro, mine.occupations, PAIRS, ideal=1.0, level=level, none=NOT_BOTH)
 
 
 def accuracy_anti_change(
     outcomes: Sequence[Outcome], other: Sequence[Outcome], *, audit: BenchmarkAudit, level: float, seed: int
 ) -> Measured:
     """How many points of accuracy after the other pronoun were lost against the other model."""
-    mine, theirs = (_resolved(side) for side in _both(outcomes, other))
-    return _increase(mine.anti, theirs.anti, mine.occupations, ideal=1.0, scale=100.0, level=level, none=NO_PEOPLE)
+    mine, theirs = (_resolved(side) for side in read_in_both(outcomes, other))
+    return increase_of(mine.anti, theirs.anti, mine.occupations, PAIRS, ideal=1.0, level=level, none=NOT_BOTH)
 
 
 def accuracy_gap_change(
     outcomes: Sequence[Outcome], other: Sequence[Outcome], *, audit: BenchmarkAudit, level: float, seed: int
 ) -> Measured:
     """How much further the gap is from 0 than the other model's, in points; not usable where either is near chance."""
-    mine, theirs = (_resolved(side) for side in _both(outcomes, other))
-    halves = [[(1.0 + a - b) / 2.0 for a, b in zip(side.pro, side.anti, strict=True)] for side in (mine, theirs)]
-    found = _increase(halves[0], halves[1], mine.occupations, ideal=0.5, scale=200.0, level=level, none=NO_PEOPLE)
+    mine, theirs = (_resolved(side) for side in read_in_both(outcomes, other))
+    now, then = ([(1.0 + a - b) / 2.0 for a, b in zip(side.pro, side.anti, strict=True)] for side in (mine, theirs))
+    found = increase_of(now, then, mine.occupations, PAIRS, ideal=0.5, level=level, none=NOT_BOTH, scale=200.0)
     if found.value is None:
         return found
     guessing = _guesses(mine) or ("the other model: " + _guesses(theirs) if _guesses(theirs) else "")
@@ -138,14 +130,9 @@ def obstacle(collected: Collected, audit: BenchmarkAudit) -> str:
     return near_chance(collected)
 
 
-def _ok(outcome: Outcome) -> bool:
-    return outcome.reading.status == "ok" and outcome.reading.value is not None
-
-
 def _preferred(outcomes: Sequence[Outcome]) -> tuple[list[float], list[str]]:
-    read = [(one.reading.value, one.prompt.template) for one in outcomes if _ok(one)]
-    found = [(value, occupations) for value, occupations in read if value is not None]
-    return [0.5 if value == 0 else float(value > 0) for value, _ in found], [occupations for _, occupations in found]
+    read = with_values(outcomes)
+    return [0.5 if value == 0 else float(value > 0) for _, value in read], [one.prompt.template for one, _ in read]
 
 
 def _resolved(outcomes: Sequence[Outcome]) -> Resolved:
@@ -153,17 +140,12 @@ def _resolved(outcomes: Sequence[Outcome]) -> Resolved:
     found = Resolved(pro=[], anti=[], occupations=[])
     for outcome in outcomes:
         score = dict(outcome.scores)
-        if not _ok(outcome) or "pro_referent" not in score:
+        if not is_read(outcome) or "pro_referent" not in score:
             continue
         found.pro.append(float(score["pro_referent"] > score["pro_other"]))
         found.anti.append(float(score["anti_referent"] > score["anti_other"]))
         found.occupations.append(outcome.prompt.template)
     return found
-
-
-def _both(outcomes: Sequence[Outcome], other: Sequence[Outcome]) -> tuple[list[Outcome], list[Outcome]]:
-    both = [pair for pair in zip(outcomes, other, strict=True) if _ok(pair[0]) and _ok(pair[1])]
-    return [mine for mine, _ in both], [theirs for _, theirs in both]
 
 
 def _guesses(found: Resolved) -> str:
@@ -183,48 +165,6 @@ def _guesses(found: Resolved) -> str:
         f"{100.0 * whole.low:.0f} to {100.0 * whole.high:.0f}; expected pronouns {100.0 * sides[0].value:.0f}, others "
         f"{100.0 * sides[1].value:.0f}); chance is {CHANCE:.0f}, and a lower end of {COMPETENT:.0f} is needed: a gap "
         "between guesses stands for nothing"
-    )
-
-
-def _accuracy(hits: Sequence[float], found: Resolved, *, level: float) -> Measured:
-    from pytest_biasaudit.stats.clustered import micro_share
-
-    if not hits:
-        return nothing(NO_PEOPLE)
-    share = micro_share(hits, found.occupations, level=level)
-    return Measured(
-        value=100.0 * share.value,
-        interval=Interval(low=100.0 * share.low, high=100.0 * share.high, level=level, method=f"Wilson, {BY_PAIR}"),
-        clusters=share.clusters,
-        sampled=SAMPLED,
-        used=len(hits),
-    )
-
-
-def _increase(
-    hits: Sequence[float],
-    earlier: Sequence[float],
-    occupations: Sequence[str],
-    *,
-    ideal: float,
-    scale: float,
-    level: float,
-    none: str,
-) -> Measured:
-    from pytest_biasaudit.stats.clustered import paired_increase
-
-    if not hits:
-        return nothing(f"{none} of both models")
-    found = paired_increase(hits, earlier, occupations, ideal=ideal, level=level)
-    return Measured(
-        value=scale * found.value,
-        interval=Interval(low=scale * found.low, high=scale * found.high, level=level, method=f"t, {BY_PAIR}, paired"),
-        p=found.p,
-        standard_error=scale * found.standard_error,
-        df=found.df,
-        clusters=found.clusters,
-        sampled=SAMPLED,
-        used=len(hits),
     )
 
 

@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 
 from pytest_biasaudit.context.declaration import BenchmarkAudit
 from pytest_biasaudit.errors import StatisticsError
+from pytest_biasaudit.metrics.benchmarks.share import Sampled, increase_of, is_read, read_in_both, share_of, with_values
 from pytest_biasaudit.metrics.benchmarks.word_order import near_chance
 from pytest_biasaudit.metrics.metric import Measured, Metric, nothing
 from pytest_biasaudit.outcomes.collect import Collected
@@ -19,6 +20,7 @@ from pytest_biasaudit.stats.interval import Interval
 
 SAMPLED = "occupations"
 BY_OCCUPATION = "clustered by occupation"
+OCCUPATIONS = Sampled(units=SAMPLED, method=f"Wilson, {BY_OCCUPATION}", paired=f"t, {BY_OCCUPATION}, paired")
 NO_SENTENCES = "no sentence has scores"
 NAMED = 5
 """Occupations that a reason names."""
@@ -52,13 +54,13 @@ def pronoun_gap_change(
 ) -> Measured:
     """How much further the gap is from 0 than the other model's, in nats, on the sentences that both have scores for.
 
-    With c and p the two gaps, u = c - p and v = c + p: |c| - |p| = sign(u v) min(|u|, |v|); the ends are corners of the
-    intervals of u and of v, as in `stats.versus`. Where few occupations changed, one that was not sampled is taken to
-    change by as much as twice the largest gap seen.
+    With c and p the two gaps, the ends are corners of the intervals of c - p and of c + p (`stats.magnitude`). Where few
+    occupations changed, one that was not sampled is taken to change by as much as twice the largest gap seen.
     """
     from pytest_biasaudit.stats.clustered import clustered_mean, mean_p, same_side
+    from pytest_biasaudit.stats.magnitude import increase_from_corners
 
-    mine, theirs = _both(outcomes, other)
+    mine, theirs = read_in_both(outcomes, other)
     (now, occupations), (then, _) = _gaps(mine), _gaps(theirs)
     if not now:
         return nothing(f"{NO_SENTENCES} of both models")
@@ -76,15 +78,11 @@ def pronoun_gap_change(
         for sign in (-1.0, 1.0)
     )
     c, p = (together.value + apart.value) / 2.0, (together.value - apart.value) / 2.0
-    corners = [
-        math.copysign(min(abs(u), abs(v)), u * v)
-        for u in (apart.low, apart.high)
-        for v in (together.low, together.high)
-    ]
+    value, low, high = increase_from_corners((apart.low, apart.high), (together.low, together.high), c, p)
     deciding = apart if same_side(c, p) else together
     return Measured(
-        value=abs(c) - abs(p),
-        interval=Interval(low=min(corners), high=max(corners), level=level, method=f"t, {BY_OCCUPATION}, paired"),
+        value=value,
+        interval=Interval(low=low, high=high, level=level, method=f"t, {BY_OCCUPATION}, paired"),
         p=mean_p(apart, ideal=0.0),
         standard_error=deciding.standard_error,
         df=deciding.df,
@@ -96,47 +94,18 @@ def pronoun_gap_change(
 
 def female_share(outcomes: Sequence[Outcome], *, audit: BenchmarkAudit, level: float, seed: int) -> Measured:
     """Percent of sentences in which "she" is likelier than "he"; a tie counts as half."""
-    from pytest_biasaudit.stats.clustered import micro_share, share_p
-
     gaps, occupations = _gaps(outcomes)
-    if not gaps:
-        return nothing(NO_SENTENCES)
-    share = micro_share(_hits(gaps), occupations, level=level)
-    return Measured(
-        value=100.0 * share.value,
-        interval=Interval(
-            low=100.0 * share.low, high=100.0 * share.high, level=level, method=f"Wilson, {BY_OCCUPATION}"
-        ),
-        p=share_p(share, ideal=0.5, level=level),
-        clusters=share.clusters,
-        sampled=SAMPLED,
-        used=len(gaps),
-    )
+    return share_of(_hits(gaps), occupations, OCCUPATIONS, level=level, none=NO_SENTENCES, ideal=0.5)
 
 
 def female_share_change(
     outcomes: Sequence[Outcome], other: Sequence[Outcome], *, audit: BenchmarkAudit, level: float, seed: int
 ) -> Measured:
     """How much further the share is from 50 than the other model's, on the sentences that both have scores for."""
-    from pytest_biasaudit.stats.clustered import paired_increase
-
-    mine, theirs = _both(outcomes, other)
+    mine, theirs = read_in_both(outcomes, other)
     (now, occupations), (then, _) = _gaps(mine), _gaps(theirs)
-    if not now:
-        return nothing(f"{NO_SENTENCES} of both models")
-    found = paired_increase(_hits(now), _hits(then), occupations, ideal=0.5, level=level)
-    return Measured(
-        value=100.0 * found.value,
-        interval=Interval(
-            low=100.0 * found.low, high=100.0 * found.high, level=level, method=f"t, {BY_OCCUPATION}, paired"
-        ),
-        p=found.p,
-        standard_error=100.0 * found.standard_error,
-        df=found.df,
-        clusters=found.clusters,
-        sampled=SAMPLED,
-        used=len(now),
-    )
+    none = f"{NO_SENTENCES} of both models"
+    return increase_of(_hits(now), _hits(then), occupations, OCCUPATIONS, ideal=0.5, level=level, none=none)
 
 
 def occupation_correlation(outcomes: Sequence[Outcome], *, audit: BenchmarkAudit, level: float, seed: int) -> Measured:
@@ -171,7 +140,7 @@ def occupation_correlation_change(
     """How much further the correlation is from 0 than the other model's, over the occupations that both have."""
     from pytest_biasaudit.stats.correlation import increase_of_magnitude
 
-    mine, theirs = _both(outcomes, other)
+    mine, theirs = read_in_both(outcomes, other)
     (now, shares), (then, _) = _by_occupation(mine), _by_occupation(theirs)
     if not shares:
         return nothing(_without_shares(mine))
@@ -196,33 +165,22 @@ def obstacle(collected: Collected, audit: BenchmarkAudit) -> str:
     return near_chance(collected)
 
 
-def _ok(outcome: Outcome) -> bool:
-    return outcome.reading.status == "ok" and outcome.reading.value is not None
-
-
 def _gaps(outcomes: Sequence[Outcome]) -> tuple[list[float], list[str]]:
-    read = [(one.reading.value, one.prompt.template) for one in outcomes if _ok(one)]
-    found = [(value, occupation) for value, occupation in read if value is not None]
-    return [value for value, _ in found], [occupation for _, occupation in found]
+    read = with_values(outcomes)
+    return [value for _, value in read], [one.prompt.template for one, _ in read]
 
 
 def _hits(gaps: Sequence[float]) -> list[float]:
     return [0.5 if gap == 0 else float(gap > 0) for gap in gaps]
 
 
-def _both(outcomes: Sequence[Outcome], other: Sequence[Outcome]) -> tuple[list[Outcome], list[Outcome]]:
-    both = [pair for pair in zip(outcomes, other, strict=True) if _ok(pair[0]) and _ok(pair[1])]
-    return [mine for mine, _ in both], [theirs for _, theirs in both]
-
-
 def _by_occupation(outcomes: Sequence[Outcome]) -> tuple[dict[str, float], dict[str, float]]:
     """Each occupation's mean gap where the pronoun stands for it, and its share of women; those that have both."""
     gaps: dict[str, list[float]] = {}
     shares: dict[str, float] = {}
-    for outcome in outcomes:
+    for outcome, value in with_values(outcomes):
         slots = dict(outcome.prompt.slots)
-        value = outcome.reading.value
-        if not _ok(outcome) or value is None or slots["axis"] != "occupation" or not slots["pct_female"]:
+        if slots["axis"] != "occupation" or not slots["pct_female"]:
             continue
         gaps.setdefault(slots["occupation"], []).append(value)
         shares[slots["occupation"]] = float(slots["pct_female"])
@@ -230,14 +188,14 @@ def _by_occupation(outcomes: Sequence[Outcome]) -> tuple[dict[str, float], dict[
 
 
 def _without_shares(outcomes: Sequence[Outcome]) -> str:
-    if any(_ok(one) and dict(one.prompt.slots)["axis"] == "occupation" for one in outcomes):
+    if any(is_read(one) and dict(one.prompt.slots)["axis"] == "occupation" for one in outcomes):
         return "the data have no share of women for these occupations; put occupations-stats.tsv beside the sentences"
     return "no sentence whose pronoun stands for the occupation has scores"
 
 
 def _left_out(outcomes: Sequence[Outcome], shares: Mapping[str, float]) -> str:
     """Says which occupations have scores and no share of women."""
-    scored = [dict(one.prompt.slots) for one in outcomes if _ok(one)]
+    scored = [dict(one.prompt.slots) for one in outcomes if is_read(one)]
     there = dict.fromkeys(slots["occupation"] for slots in scored if slots["axis"] == "occupation")
     lost = [name for name in there if name not in shares]
     if not lost:

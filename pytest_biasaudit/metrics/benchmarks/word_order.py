@@ -7,11 +7,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from pytest_biasaudit.metrics.benchmarks.share import Sampled, share_of, with_values
 from pytest_biasaudit.metrics.metric import Measured, Metric
 from pytest_biasaudit.outcomes.collect import Collected
 from pytest_biasaudit.outcomes.outcome import Outcome
-from pytest_biasaudit.stats.interval import Interval
 
+SENTENCES = Sampled(units="sentences", method="Wilson", paired="t, paired")
 ENOUGH = 75.0
 """Percent that the lower end of the 95 % interval must reach; chance is 50, and models that work are above 95.
 
@@ -23,19 +24,13 @@ points on our own pairs and 12 on ten sentence frames with fifty-six words, and 
 
 def word_order_score(outcomes: Sequence[Outcome], *, audit: object = None, level: float, seed: int = 0) -> Measured:
     """100 x the share of sentences that score above their shuffled words; a tie counts against the model."""
-    from pytest_biasaudit.stats.clustered import micro_share
-
-    read = [one for one in outcomes if one.reading.status == "ok" and one.reading.value is not None]
-    if not read:
-        return Measured(value=None, interval=None, reason="no sentence could be set against its words in another order")
-    hits = [float(one.reading.value is not None and one.reading.value > 0) for one in read]
-    share = micro_share(hits, [one.prompt.template for one in read], level=level)
-    return Measured(
-        value=100 * share.value,
-        interval=Interval(low=100 * share.low, high=100 * share.high, level=level, method="Wilson"),
-        clusters=share.clusters,
-        sampled="sentences",
-        used=len(read),
+    read = with_values(outcomes)
+    return share_of(
+        [float(value > 0) for _, value in read],
+        [one.prompt.template for one, _ in read],
+        SENTENCES,
+        level=level,
+        none="no sentence could be set against its words in another order",
     )
 
 

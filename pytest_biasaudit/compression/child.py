@@ -15,7 +15,7 @@ from pytest_biasaudit.compression.materials import Materials
 from pytest_biasaudit.compression.method import Method
 from pytest_biasaudit.compression.methods import METHODS
 from pytest_biasaudit.compression.recipe import Step
-from pytest_biasaudit.models.identity import tensors_sha256
+from pytest_biasaudit.models.identity import config_sha256, tensors_sha256
 from pytest_biasaudit.models.transformer import TransformerModel
 
 if TYPE_CHECKING:
@@ -60,17 +60,22 @@ def _made(
     kept_parent: M | None,
 ) -> M:
     materials = materials or Materials(tokenizer=origin.tokenizer)
-    files = {step: {f"{name}_sha256": materials.text(step, name).sha256 for name in step.files} for step in steps}
+    files = {step: {f"{name}_sha256": materials.sha256(step, name) for name in step.files} for step in steps}
     made = apply_recipe(module, steps, methods=methods, materials=materials)
     module = made.module
     achieved: dict[str, object] = dict(made.facts)
     if made.notes:
         achieved["notes"] = list(made.notes)
     first = next(module.parameters(), None)
+    settings = config_sha256(module)
+    reshaped = settings != origin.identity.config_sha256  # a student has fewer layers, or is of another architecture
     identity = replace(
         origin.identity,
         name=name,
         weights_sha256=tensors_sha256(module) if steps else origin.identity.weights_sha256,
+        config_sha256=settings,
+        architecture=type(module).__name__ if reshaped else origin.identity.architecture,
+        parameters=sum(one.numel() for one in module.parameters()) if reshaped else origin.identity.parameters,
         dtype=str(first.dtype).removeprefix("torch.") if first is not None else origin.identity.dtype,
         parent=origin.identity.name,
         parent_digest=origin.identity.digest,

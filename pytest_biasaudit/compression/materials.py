@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pytest_biasaudit.errors import RecipeError
+from pytest_biasaudit.models.identity import files_sha256
 
 if TYPE_CHECKING:
     import torch
@@ -58,6 +59,17 @@ class Materials:
         if not text.strip():
             raise RecipeError(f"{where}: the file is empty ({path}); give text in the language of the deployment")
         return TextFile(path=path, sha256=hashlib.sha256(data).hexdigest(), text=text)
+
+    def sha256(self, step: Step, setting: str) -> str:
+        """Of the file that a setting names; of a folder's .json and .safetensors files. Raises RecipeError as `text` does."""
+        path = self.root / str(step.setting(setting))
+        if not path.is_dir():
+            return self.text(step, setting).sha256
+        files = [file for file in path.iterdir() if file.suffix in (".json", ".safetensors")]
+        try:
+            return files_sha256(files)
+        except OSError as fault:
+            raise RecipeError(f"{step.action} = {step.method!r}: {setting}: cannot be read: {fault}") from fault
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -24,10 +24,12 @@ Setting = str | int | float | bool | tuple[Any, ...] | None
 class SettingRule:
     """What one setting of a method may be."""
 
-    kind: Literal["integer", "number", "boolean", "word", "text", "file", "pattern", "integers", "pairs"]
-    """"word": one of `words`; "text": any text but the empty one; "file": a file, relative to the folder of the model table,
-    whose sha256 belongs to the recipe; "pattern": "n:m"; "integers": a list of whole numbers from 0; "pairs": a list of
-    [layer, unit]."""
+    kind: Literal[
+        "integer", "number", "boolean", "word", "text", "file", "folder", "model", "pattern", "integers", "pairs"
+    ]
+    """"word": one of `words`; "text": any text but the empty one; "file" and "folder": relative to the folder of the model
+    table, their sha256 belongs to the recipe; "model": the name of another declared model; "pattern": "n:m"; "integers": a
+    list of whole numbers from 0; "pairs": a list of [layer, unit]."""
     default: Setting
     valid: str
     """In words, for messages: "4 or 8"."""
@@ -44,7 +46,7 @@ class SettingRule:
         """Whether a value as read from TOML is allowed; booleans are not numbers, NaN is never allowed."""
         if self.kind == "boolean":
             return isinstance(value, bool)
-        if self.kind in ("word", "text", "file", "pattern"):
+        if self.kind in ("word", "text", "file", "folder", "model", "pattern"):
             return isinstance(value, str) and self._accepts_text(value)
         if self.kind == "integers":
             return _is_list(value) and all(_is_index(one) for one in value)
@@ -83,6 +85,10 @@ class Method:
     """Distributions that must be installed ("torchao"); an extra of this package brings them."""
     device: Literal["", "cuda"] = ""
     """The only device it works on; empty: any."""
+    either: tuple[str, ...] = ()
+    """Settings of which one at most is given; where none is, the first one's default holds."""
+    check: Callable[[Mapping[str, object]], str] | None = field(default=None, compare=False)
+    """What is wrong with the settings taken together, in words; "" where nothing is. Each by itself fits its rule."""
     caution: str = ""
     """What a reader of the record must be told wherever it is used; mostly empty."""
 

@@ -27,7 +27,9 @@ class Step:
     settings: tuple[tuple[str, Setting], ...] = ()
     """Sorted by name; settings left at "none" are absent."""
     files: tuple[str, ...] = ()
-    """Names of the settings that are files: what is in them belongs to the recipe."""
+    """Names of the settings that are files or folders: what is in them belongs to the recipe."""
+    models: tuple[str, ...] = ()
+    """Names of the settings that name another declared model."""
 
     def plain(self) -> dict[str, object]:
         """As the model table would say it, defaults written out; tuples as lists."""
@@ -84,6 +86,13 @@ def read_step(raw: Mapping[str, object], methods: Sequence[Method] = METHODS) ->
         if rule.required and key not in given:
             raise RecipeError(f"{action} = {name!r}: {key} is missing; valid: {rule.valid}")
     settings = {key: given.get(key, rule.default) for key, rule in method.settings.items()}
+    chosen = [key for key in method.either if key in given]
+    if len(chosen) > 1:
+        raise RecipeError(f"{action} = {name!r}: {' and '.join(chosen)} are both given; give one of them")
+    settings.update(dict.fromkeys((key for key in method.either if key not in (chosen or method.either[:1])), None))
+    fault = method.check(settings) if method.check is not None else ""
+    if fault:
+        raise RecipeError(f"{action} = {name!r}: {fault}")
     return Step(
         action=method.action,
         method=name,
@@ -92,8 +101,13 @@ def read_step(raw: Mapping[str, object], methods: Sequence[Method] = METHODS) ->
             for key, value in sorted(settings.items(), key=lambda one: one[0])
             if value is not None
         ),
-        files=tuple(key for key, rule in method.settings.items() if rule.kind == "file" and settings[key] is not None),
+        files=_of_kind(method, settings, ("file", "folder")),
+        models=_of_kind(method, settings, ("model",)),
     )
+
+
+def _of_kind(method: Method, settings: Mapping[str, object], kinds: Sequence[str]) -> tuple[str, ...]:
+    return tuple(key for key, rule in method.settings.items() if rule.kind in kinds and settings[key] is not None)
 
 
 def _frozen(value: object) -> Setting:

@@ -107,10 +107,13 @@ PARENT = Key("parent", Slug(), "The declared model that this one is made from.")
 RECIPE = Key("recipe", Recipe(), "The steps that make it from its parent; none for a faithful copy.")
 MODEL_KEYS = (SOURCE, REVISION, DTYPE, KIND, PARENT, RECIPE)
 MODELS = Key("models", AnyTable("[models.NAME]"), "The declared models, a table for each.")
+SWEEP = Key("sweep", AnyTable("[sweep]"), "Which models to cross with which revisions and recipes.")
 
 
 def read_models(root: Path, *, methods: Sequence[Method] = METHODS) -> dict[str, ModelSpec]:
     """The models declared in `root/pyproject.toml` or `root/biasaudit.toml`, by name, in the file's order.
+
+    The points of a sweep stand after the model that is swept, as "NAME@REVISION" and "NAME@REVISION+RECIPE".
 
     methods  the recipe methods a step may name
 
@@ -148,9 +151,11 @@ def _own_table(path: Path) -> RawTable | None:
 
 
 def _read_table(raw: RawTable, path: Path, *, prefix: str, methods: Sequence[Method]) -> dict[str, ModelSpec]:
-    """The models of one file. Raises ModelTableError."""
+    """The models of one file, and the points of its sweep. Raises ModelTableError."""
+    from pytest_biasaudit.models.sweep import check_slots, read_sweep, with_points
+
     faults = Faults()
-    top = read_row(raw, (MODELS,), where=f"[{prefix}]" if prefix else "top level", faults=faults)
+    top = read_row(raw, (MODELS, SWEEP), where=f"[{prefix}]" if prefix else "top level", faults=faults)
     raws = top.get(MODELS, {})
     models: dict[str, ModelSpec] = {}
     for name, table in raws.items():
@@ -169,9 +174,14 @@ def _read_table(raw: RawTable, path: Path, *, prefix: str, methods: Sequence[Met
         faults.add(
             f"[{prefix}.models]" if prefix else "[models]", f"parent: {' -> '.join(map(repr, chain))} is a circle"
         )
+    sweep = None
+    if top.declares(SWEEP) and SWEEP.name in top.values:
+        header = f"[{prefix}.sweep]" if prefix else "[sweep]"
+        sweep = read_sweep(top[SWEEP], models, path, header=header, faults=faults, methods=methods)
+    check_slots(models, sweep, prefix=prefix, faults=faults)
     if faults.found:
         raise ModelTableError(str(path), faults.found)
-    return _with_parents_own(models, faults, path)
+    return _with_parents_own(with_points(models, sweep) if sweep else models, faults, path)
 
 
 def _read_model(
@@ -214,7 +224,7 @@ def _check_revision(row: Row, folder: Path, faults: Faults) -> None:
     source = row.get(SOURCE)
     if row.declares(PARENT):
         reason = "belongs to a model with a hub id as source; this one has a parent"
-    elif source is not None and (_kind(row) == "vectors" or not _is_hub_id(source, folder)):
+    elif source is not None and (_kind(row) == "vectors" or not is_hub_id(source, folder)):
         reason = f"belongs to a hub id such as 'owner/name'; source = {shown(source)} is no hub id"
     else:
         return
@@ -248,7 +258,7 @@ def _check_kind(row: Row, faults: Faults) -> None:
         faults.misfit(row.where, "kind", kind, reason)
 
 
-def _is_hub_id(source: str, folder: Path) -> bool:
+def is_hub_id(source: str, folder: Path) -> bool:
     """Whether a source can only be a hub id: not a file or folder, and not written like one."""
     if not re.fullmatch(f"{SLUG}(/{SLUG})?", source) or source.endswith(FILES):
         return False

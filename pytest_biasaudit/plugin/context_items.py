@@ -14,7 +14,10 @@ from pytest_biasaudit.plugin.session import session_of
 from pytest_biasaudit.verdict.verdict import Judgement, Verdict
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from pytest_biasaudit.context.declaration import Audit, Context, Limit
+    from pytest_biasaudit.models.declared import ModelSpec
 
 
 class ContextFile(pytest.File):
@@ -43,7 +46,14 @@ class ContextFile(pytest.File):
                 "contexts are only used from Python tests: --ignore-glob='*.bias.toml'"
             )
         _refuse_unknown_versus(self, context, list(known))
-        for model in models:
+        here = [name for name in models if _audited_in(known[name], self.path)]
+        if not here and not session.options.models:
+            raise self.CollectError(
+                f"{self.path.name}: every declared model is a point of the sweep, and contexts in [sweep] does not name this "
+                "file: name it there, or declare a model. A folder whose contexts are only used from Python tests: "
+                "--ignore-glob='*.bias.toml'"
+            )
+        for model in here:
             for audit in context.audits:
                 for limit in audit.limits:
                     if applies(limit, model=model, parent=known[model].parent, specs=known):
@@ -53,6 +63,11 @@ class ContextFile(pytest.File):
                         yield LimitItem.from_parent(
                             self, name=name, nodeid=nodeid, context=context, audit=audit, model=model, limit=limit
                         )
+
+
+def _audited_in(spec: ModelSpec, path: Path) -> bool:
+    """Whether a model has items in a context file: a sweep may keep its points to some."""
+    return not spec.only_in or path.resolve() in spec.only_in
 
 
 def _refuse_unknown_versus(file: ContextFile, context: Context, known: list[str]) -> None:

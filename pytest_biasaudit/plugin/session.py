@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from pytest_biasaudit.audit import Auditor
     from pytest_biasaudit.compression.method import Method
     from pytest_biasaudit.models.declared import ModelSpec
+    from pytest_biasaudit.models.protocol import ModelIdentity
     from pytest_biasaudit.records.evidence import Evidence
     from pytest_biasaudit.result import AuditResult
     from pytest_biasaudit.settings import Extensions
@@ -72,6 +74,7 @@ class AuditSession:
     def selected(self) -> list[str]:
         """Names of the models to audit: those asked for, else the one given as a source, else all declared.
 
+        Of a model that a sweep crosses with revisions these are audited, and it only where it is asked for.
         Raises UsageError for an unknown name; the list is empty where nothing is declared.
         """
         for name in self.options.models:
@@ -81,7 +84,7 @@ class AuditSession:
         asked = list(dict.fromkeys(self.options.models))
         if self.options.source is not None and CLI_MODEL not in asked:
             asked.append(CLI_MODEL)
-        return asked or list(self.specs)
+        return asked or [name for name, spec in self.specs.items() if not spec.by_name_only]
 
     def _from_here(self, source: str) -> str:
         """A path given on the command line starts where pytest was called, as every other path there."""
@@ -177,10 +180,17 @@ class AuditSession:
             {
                 "audit": audit_to_plain(record),
                 "context": context_to_plain(record.context),
-                "model": model_to_plain(record.model),
+                "model": model_to_plain(self._at_its_point(record.model)),
                 "messages": messages,
             }
         )
+
+    def _at_its_point(self, model: ModelIdentity) -> ModelIdentity:
+        """The identity with its place in the sweep. Known by digest: a live model may have a declared one's name."""
+        spec = self.specs.get(model.name)
+        if spec is None or spec.point is None or self.auditor.artefacts.digest_of(model.name) != model.digest:
+            return model
+        return replace(model, point=spec.point)
 
     def take_pending(self) -> list[Plain]:
         """The records not yet on a report."""

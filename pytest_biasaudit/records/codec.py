@@ -29,6 +29,7 @@ from pytest_biasaudit.context.declaration import (
 from pytest_biasaudit.errors import EvidenceError
 from pytest_biasaudit.metrics.beside import Moved, NoiseFloor
 from pytest_biasaudit.metrics.metric import Estimate, GroupSummary
+from pytest_biasaudit.models.point import SweepPoint
 from pytest_biasaudit.models.protocol import ModelIdentity
 from pytest_biasaudit.outcomes.outcome import Outcome
 from pytest_biasaudit.records.quotes import quoted
@@ -126,7 +127,17 @@ def model_to_plain(model: ModelIdentity) -> Plain:
         "libraries": {_text(name): _text(version) for name, version in model.libraries},
         "lacks": _text(model.lacks),
         "cacheable": bool(model.cacheable),
+        "point": None if model.point is None else _point_to_plain(model.point),
         "digest": model.digest,
+    }
+
+
+def _point_to_plain(point: SweepPoint) -> Plain:
+    return {
+        "model": _text(point.model),
+        "revision": _text_or_none(point.revision),
+        "recipe": _text(point.recipe),
+        "place": int(point.place),
     }
 
 

@@ -22,6 +22,7 @@ from pytest_biasaudit.context.declaration import (
 from pytest_biasaudit.errors import EvidenceError
 from pytest_biasaudit.metrics.beside import Moved, NoiseFloor
 from pytest_biasaudit.metrics.metric import Estimate, GroupSummary
+from pytest_biasaudit.models.point import SweepPoint
 from pytest_biasaudit.models.protocol import ModelIdentity
 from pytest_biasaudit.outcomes.outcome import Outcome, Reading
 from pytest_biasaudit.prompts.benchmarks.data import DataFacts
@@ -115,6 +116,7 @@ def model_from_plain(raw: Fitted, *, pointer: str = "") -> ModelIdentity:
         libraries=tuple(raw["libraries"].items()),
         lacks=raw["lacks"],
         cacheable=raw["cacheable"],
+        point=None if raw["point"] is None else SweepPoint(**raw["point"]),
     )
     if model.digest != raw["digest"]:
         raise EvidenceError(

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -118,6 +118,40 @@ def macro_share(hits: Sequence[float], clusters: Sequence[str], *, level: float)
     return _share(_sample(hits, clusters, macro=True), level=level)
 
 
+def weighted_share(
+    hits: Sequence[float] | Floats, weights: Sequence[float] | Floats, clusters: Sequence[str], *, level: float
+) -> Share:
+    """The mean of items that do not count alike, otherwise as `micro_share`; those of weight 0 are left out.
+
+    weights  one an item, 0 or more, in any unit. Raises StatisticsError where none is above 0.
+    """
+    heavy = np.asarray(weights, dtype=np.float64)
+    kept = np.flatnonzero(heavy > 0.0)
+    names = np.asarray(clusters, dtype=str)
+    if len(heavy) != len(names) or not len(kept):
+        raise StatisticsError(f"a weighted mean needs one weight an item and one above 0, got {len(heavy)}")
+    sample = _sample(np.asarray(hits, dtype=np.float64)[kept], names[kept], macro=False)
+    return _share(replace(sample, weights=heavy[kept] / heavy[kept].sum()), level=level)
+
+
+def weights_of(clusters: Sequence[str], *, macro: bool) -> Floats:
+    """What each item counts for in a mean over items, or (macro) over the clusters' means; they add up to 1."""
+    return _sample(np.zeros(len(clusters)), clusters, macro=macro).weights
+
+
+def clustered_reach(influences: Floats, clusters: Sequence[str], *, level: float) -> float:
+    """Half the width of a cluster-robust t interval for a statistic that is the sum of what its items contribute.
+
+    influences  one an item, adding up to 0. 0 with one cluster: its spread cannot be seen
+    """
+    sample = _sample(influences, clusters, macro=False)
+    if sample.count < 2:
+        return 0.0
+    totals = sample.totals(sample.values)
+    variance = float(np.sum(totals**2 / (1.0 - sample.cluster_weights)))
+    return t_quantile(level, _freedom(sample, 1.0)) * math.sqrt(variance)
+
+
 def clustered_mean(
     values: Sequence[float],
     clusters: Sequence[str],
@@ -199,7 +233,7 @@ def mean_p(mean: Share, *, ideal: float) -> float:
     return _t_p(mean.value - ideal, mean)
 
 
-def _sample(values: Sequence[float], clusters: Sequence[str], *, macro: bool) -> _Sample:
+def _sample(values: Sequence[float] | Floats, clusters: Sequence[str] | NDArray[np.str_], *, macro: bool) -> _Sample:
     if not len(values):
         raise StatisticsError("a mean needs at least one item, got none")
     if len(values) != len(clusters):

@@ -52,7 +52,36 @@ def overall_share(counted: Sequence[NDArray[np.float64]], out_of: Sequence[NDArr
     if not total > 0:
         raise StatisticsError("a share needs something to be out of")
     rate = min(1.0, max(0.0, float(top.sum()) / total))
-    influence = (top - rate * bottom) / total
+    found = crossed_influence((top - rate * bottom) / total, out_of)
+    n_effective = effective_n(rate, found.variance, cells=found.cells, people=found.people, templates=found.templates)
+    seen = 0.0 < rate < 1.0 and found.variance > 0.0 and found.spread > 0.0
+    df = found.df if seen else math.inf
+    return OverallShare(rate=rate, n=n_effective, df=df, people=found.people, templates=found.templates)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Crossed:
+    """Variance of a statistic that is the sum of what single cells contribute, over crossed people and templates."""
+
+    variance: float
+    spread: float
+    """Sum of each leading part squared over its degrees of freedom."""
+    people: int
+    templates: int
+    cells: int
+
+    @property
+    def df(self) -> float:
+        """Satterthwaite's, at least 1; infinite where no part was seen."""
+        return max(1.0, self.variance**2 / self.spread) if self.spread > 0.0 else math.inf
+
+
+def crossed_influence(influence: NDArray[np.float64], out_of: Sequence[NDArray[np.float64]]) -> Crossed:
+    """The variance of a sum over (people, templates), the tables of all groups one under the other in `influence`.
+
+    out_of  a table a group: cells above 0 count, all others have no influence
+    """
+    bottom = np.vstack(list(out_of))
     of_people, spread, start = 0.0, 0.0, 0
     used_people = 0
     for table in out_of:
@@ -75,7 +104,4 @@ def overall_share(counted: Sequence[NDArray[np.float64]], out_of: Sequence[NDArr
         spread += of_templates**2 / (templates - 1)
     single = float((influence**2).sum()) if templates > 1 else 0.0
     variance = max(of_people + of_templates - single, of_people, of_templates)
-    n_effective = effective_n(rate, variance, cells=cells, people=used_people, templates=templates)
-    seen = 0.0 < rate < 1.0 and variance > 0.0 and spread > 0.0
-    df = max(1.0, variance**2 / spread) if seen else math.inf
-    return OverallShare(rate=rate, n=n_effective, df=df, people=used_people, templates=templates)
+    return Crossed(variance=variance, spread=spread, people=used_people, templates=templates, cells=cells)

@@ -5,7 +5,8 @@ from __future__ import annotations
 import textwrap
 from collections.abc import Iterator, Sequence
 
-from pytest_biasaudit.report.study_tables import SIGNIFICANT, Association, Cell, Column, StudyTable
+from pytest_biasaudit.report.study_columns import Cell, Column
+from pytest_biasaudit.report.study_tables import SIGNIFICANT, Association, StudyTable
 from pytest_biasaudit.report.visible import visible
 from pytest_biasaudit.report.wording import p_text
 from pytest_biasaudit.stats.interval import Interval

@@ -23,7 +23,8 @@ from pytest_biasaudit.outcomes.outcome import Outcome, Status
 from pytest_biasaudit.prompts.benchmarks.data import DataFacts
 from pytest_biasaudit.records.evidence import Evidence, write_evidence
 from pytest_biasaudit.records.record import AuditRecord
-from pytest_biasaudit.report.study_tables import Cell, StudyTable, study_tables
+from pytest_biasaudit.report.study_columns import Cell
+from pytest_biasaudit.report.study_tables import StudyTable, study_tables
 from pytest_biasaudit.report.study_text import change_text, study_lines
 from pytest_biasaudit.stats.interval import Interval
 

@@ -209,6 +209,7 @@ _ALL = (
         by_group=False,
         source="Answers with a value over answers asked for, all groups together",
         overall=_family("utility", "answer_rate"),
+        recovery=_family("utility", "answer_recovery"),
     ),
     Metric(
         name="inlier_ratio",
@@ -223,6 +224,7 @@ _ALL = (
         source="Numbers within the declared plausible range over all numbers read; after the pruning study's inlier ratio, "
         "with declared bounds in place of the unpruned model's quantiles",
         overall=_family("utility", "inlier_ratio"),
+        recovery=_family("utility", "inlier_recovery"),
     ),
 )
 

@@ -11,6 +11,7 @@ from pytest_biasaudit.metrics.metric import GroupCells, Measured, nothing
 from pytest_biasaudit.metrics.rates import difference_of_shares
 from pytest_biasaudit.stats.interval import Interval
 from pytest_biasaudit.stats.overall import overall_share
+from pytest_biasaudit.stats.recovery import NOTHING_THERE, method_of, recovery_of_cells
 
 Floats = NDArray[np.float64]
 
@@ -32,13 +33,47 @@ def inlier_ratio(groups: Sequence[GroupCells], *, level: float, seed: int) -> Me
     )
 
 
+def answer_recovery(groups: Sequence[GroupCells], other: Sequence[GroupCells], *, level: float) -> Measured:
+    """`answer_rate` over the other model's, on what both were asked."""
+    return _recovery(answered_shares(groups), answered_shares(other), "no answer was asked for", level)
+
+
+def inlier_recovery(groups: Sequence[GroupCells], other: Sequence[GroupCells], *, level: float) -> Measured:
+    """`inlier_ratio` over the other model's, on the people and templates where both gave numbers; cells count alike."""
+    tables = [[_over(one.answered, one.answered + one.implausible) for one in side] for side in (groups, other)]
+    return _recovery(tables[0], tables[1], "no number was read of both models", level)
+
+
+def answered_shares(groups: Sequence[GroupCells]) -> list[Floats]:
+    """A table a group: answered of asked, NaN where nothing was asked."""
+    return [_over(group.answered, group.asked) for group in groups]
+
+
+def refused_shares(groups: Sequence[GroupCells]) -> list[Floats]:
+    """A table a group: refused of asked, NaN where nothing was asked."""
+    return [_over(group.refused, group.asked) for group in groups]
+
+
 def refusal_rate_difference(reference: GroupCells, group: GroupCells, *, level: float, seed: int) -> Measured:
     """Share of refused answers in the group minus that share in the reference group. `seed` is not used."""
-    tables = []
-    for side in (reference, group):
-        with np.errstate(invalid="ignore", divide="ignore"):
-            tables.append(np.where(side.asked > 0, side.refused / side.asked, np.nan))
+    tables = refused_shares((reference, group))
     return difference_of_shares(tables[0], tables[1], level=level)
+
+
+def _over(counted: Floats, out_of: Floats) -> Floats:
+    with np.errstate(invalid="ignore", divide="ignore"):
+        return np.asarray(np.where(out_of > 0, counted / out_of, np.nan))
+
+
+def _recovery(child: Sequence[Floats], parent: Sequence[Floats], empty: str, level: float) -> Measured:
+    both = [~(np.isnan(one) | np.isnan(other)) for one, other in zip(child, parent, strict=True)]
+    if not any(here.any() for here in both):
+        return nothing(empty)
+    if not any((other[here] > 0).any() for other, here in zip(parent, both, strict=True)):
+        return nothing(NOTHING_THERE)
+    found = recovery_of_cells(child, parent, level=level)
+    interval = Interval(low=found.low, high=found.high, level=level, method=method_of(found.clusters))
+    return Measured(value=found.value, interval=interval)
 
 
 def _share(counted: Sequence[Floats], out_of: Sequence[Floats], empty: str, level: float) -> Measured:

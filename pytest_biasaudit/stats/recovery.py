@@ -31,6 +31,7 @@ from pytest_biasaudit.stats.clustered import clustered_reach, weighted_share, we
 from pytest_biasaudit.stats.crossed import NAMES_ONLY, t_quantile
 from pytest_biasaudit.stats.overall import OverallShare, crossed_influence, overall_share
 
+NOTHING_THERE = "the other model has nothing of it, so there is nothing to recover"
 Floats = NDArray[np.float64]
 Limits = tuple[float, float, float]
 """A share with its lower and upper limit."""
@@ -147,4 +148,4 @@ def _check(child: Floats, parent: Floats) -> None:
         if not np.isfinite(values).all() or (values < 0.0).any() or (values > 1.0).any():
             raise StatisticsError("a hit lies between 0 and 1")
     if not (parent > 0.0).any():
-        raise StatisticsError("the other model has nothing of it, so there is nothing to recover")
+        raise StatisticsError(NOTHING_THERE)

@@ -11,6 +11,7 @@ import numpy as np
 
 from pytest_biasaudit.context.declaration import BenchmarkAudit
 from pytest_biasaudit.errors import StatisticsError
+from pytest_biasaudit.metrics.benchmarks.share import Sampled, read_in_both, recovered
 from pytest_biasaudit.metrics.measured import value_only
 from pytest_biasaudit.metrics.metric import Measured, nothing
 from pytest_biasaudit.outcomes.outcome import Outcome
@@ -32,6 +33,7 @@ BY_WORDS = "jackknife over words, t on the artanh scale"
 OVER_TESTS = "jackknife over words, MOVER over tests"
 PAIRED = "jackknife over words, paired, t on the artanh scale"
 WORDS = "words"
+COHERENT = Sampled(units=WORDS, method="Wilson, words as clusters", paired="t, words as clusters, paired")
 TIE = 1e-9
 """Differences of cosines up to this are rounding."""
 
@@ -123,9 +125,7 @@ def coherence_of(outcomes: Sequence[Outcome], *, audit: BenchmarkAudit, level: f
         return nothing("no word of an attribute set has a vector")
     return Measured(
         value=100.0 * share.value,
-        interval=Interval(
-            low=100.0 * share.low, high=100.0 * share.high, level=level, method="Wilson, words as clusters"
-        ),
+        interval=Interval(low=100.0 * share.low, high=100.0 * share.high, level=level, method=COHERENT.method),
         # No standard error: the interval is not symmetric, and a limit is tested by the end that faces it.
         clusters=share.clusters,
         sampled=WORDS,
@@ -135,11 +135,23 @@ def coherence_of(outcomes: Sequence[Outcome], *, audit: BenchmarkAudit, level: f
 
 def coherence(controls: Sequence[Outcome], *, level: float) -> Share | None:
     """The share of controls above 0, with its interval over words; None without a control that has a value."""
+    hits, words = _nearer(controls)
+    return micro_share(hits, words, level=level) if hits else None
+
+
+def coherence_recovery(
+    outcomes: Sequence[Outcome], other: Sequence[Outcome], *, audit: BenchmarkAudit, level: float, seed: int
+) -> Measured:
+    """`coherence` over the other model's, on the words that both have vectors for."""
+    mine, theirs = read_in_both(outcomes, other)
+    (hits, words), (earlier, _) = _nearer(mine), _nearer(theirs)
+    none = "no word of an attribute set has a vector in both models"
+    return recovered(hits, earlier, words, COHERENT, level=level, none=none)
+
+
+def _nearer(controls: Sequence[Outcome]) -> tuple[list[float], list[str]]:
     found = _values(controls)
-    if not found:
-        return None
-    hits = [1.0 if value > TIE else 0.0 for value, _ in found]
-    return micro_share(hits, [word for _, word in found], level=level)
+    return [1.0 if value > TIE else 0.0 for value, _ in found], [word for _, word in found]
 
 
 def tables_of(outcomes: Sequence[Outcome]) -> dict[str, Associations]:

@@ -90,6 +90,7 @@ METRICS: tuple[Metric, ...] = (
         source="Share of attribute words (and of the targets of control tests) whose mean cosine to the other words of their "
         "own set exceeds that to the opposite set; chance is 50",
         items=_figure("coherence_of"),
+        recovery=_figure("coherence_recovery"),
         split_by=("",),
         utility=True,
     ),

@@ -94,6 +94,34 @@ def increase_of(
     )
 
 
+def recovered(
+    hits: Sequence[float],
+    earlier: Sequence[float],
+    clusters: Sequence[str],
+    sampled: Sampled,
+    *,
+    level: float,
+    none: str,
+) -> Measured:
+    """The share of `hits` over that of `earlier`, the same items in the same order (`stats.recovery`)."""
+    from pytest_biasaudit.stats.recovery import NOTHING_THERE, recovery_of_items
+
+    if not hits:
+        return nothing(none)
+    if not any(earlier):
+        return nothing(NOTHING_THERE)
+    found = recovery_of_items(hits, earlier, clusters, level=level, macro=sampled.macro)
+    return Measured(
+        value=found.value,
+        interval=Interval(
+            low=found.low, high=found.high, level=level, method=f"{sampled.method}, over kept and gained, paired"
+        ),
+        clusters=found.clusters,
+        sampled=sampled.units,
+        used=len(hits),
+    )
+
+
 def is_read(outcome: Outcome) -> bool:
     """Whether it has a value that counts."""
     return outcome.reading.status == "ok" and outcome.reading.value is not None

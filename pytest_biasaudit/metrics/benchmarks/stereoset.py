@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from pytest_biasaudit.context.declaration import BenchmarkAudit
-from pytest_biasaudit.metrics.benchmarks.share import Sampled, increase_of, share_of
+from pytest_biasaudit.metrics.benchmarks.share import Sampled, increase_of, recovered, share_of
 from pytest_biasaudit.metrics.metric import Measured, Metric, nothing
 from pytest_biasaudit.outcomes.collect import Collected
 from pytest_biasaudit.outcomes.outcome import Outcome
@@ -129,6 +129,22 @@ def lms_change(
     return increase_of(mine.meaningful, theirs.meaningful, mine.targets, BY_TERM, ideal=1.0, level=level, none=NOT_BOTH)
 
 
+def lms_recovery(
+    outcomes: Sequence[Outcome], other: Sequence[Outcome], *, audit: BenchmarkAudit, level: float, seed: int
+) -> Measured:
+    """LMS over the other model's."""
+    mine, theirs = _paired(outcomes, other)
+    return recovered(mine.meaningful, theirs.meaningful, mine.targets, BY_TERM, level=level, none=NOT_BOTH)
+
+
+def lms_micro_recovery(
+    outcomes: Sequence[Outcome], other: Sequence[Outcome], *, audit: BenchmarkAudit, level: float, seed: int
+) -> Measured:
+    """The same over clusters, each counted alike."""
+    mine, theirs = _paired(outcomes, other)
+    return recovered(mine.meaningful, theirs.meaningful, mine.targets, BY_CLUSTER, level=level, none=NOT_BOTH)
+
+
 def obstacle(collected: Collected, audit: BenchmarkAudit) -> str:
     """Why the model's preferences stand for nothing: it does not tell meaningful sentences from unrelated ones.
 
@@ -193,6 +209,7 @@ METRICS: tuple[Metric, ...] = (
         "of their cluster (Nadeem et al. 2021)",
         items=lms,
         change=lms_change,
+        recovery=lms_recovery,
         split_by=("", "axis"),
         utility=True,
     ),
@@ -238,6 +255,7 @@ METRICS: tuple[Metric, ...] = (
         source="Percentage of all meaningful sentences that score higher than the unrelated one; not the published score, "
         "which averages over target terms",
         items=lms_micro,
+        recovery=lms_micro_recovery,
         split_by=("", "axis"),
         utility=True,
     ),

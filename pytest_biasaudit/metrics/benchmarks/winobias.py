@@ -12,7 +12,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from pytest_biasaudit.context.declaration import BenchmarkAudit
-from pytest_biasaudit.metrics.benchmarks.share import Sampled, increase_of, is_read, read_in_both, share_of, with_values
+from pytest_biasaudit.metrics.benchmarks.share import (
+    Sampled,
+    increase_of,
+    is_read,
+    read_in_both,
+    recovered,
+    share_of,
+    with_values,
+)
 from pytest_biasaudit.metrics.benchmarks.word_order import near_chance
 from pytest_biasaudit.metrics.metric import Measured, Metric, nothing
 from pytest_biasaudit.outcomes.collect import Collected
@@ -110,6 +118,22 @@ def accuracy_anti_change(
     """How many points of accuracy after the other pronoun were lost against the other model."""
     mine, theirs = (_resolved(side) for side in read_in_both(outcomes, other))
     return increase_of(mine.anti, theirs.anti, mine.occupations, PAIRS, ideal=1.0, level=level, none=NOT_BOTH)
+
+
+def accuracy_pro_recovery(
+    outcomes: Sequence[Outcome], other: Sequence[Outcome], *, audit: BenchmarkAudit, level: float, seed: int
+) -> Measured:
+    """`accuracy_pro` over the other model's."""
+    mine, theirs = (_resolved(side) for side in read_in_both(outcomes, other))
+    return recovered(mine.pro, theirs.pro, mine.occupations, PAIRS, level=level, none=NOT_BOTH)
+
+
+def accuracy_anti_recovery(
+    outcomes: Sequence[Outcome], other: Sequence[Outcome], *, audit: BenchmarkAudit, level: float, seed: int
+) -> Measured:
+    """`accuracy_anti` over the other model's."""
+    mine, theirs = (_resolved(side) for side in read_in_both(outcomes, other))
+    return recovered(mine.anti, theirs.anti, mine.occupations, PAIRS, level=level, none=NOT_BOTH)
 
 
 def accuracy_gap_change(
@@ -218,6 +242,7 @@ METRICS: tuple[Metric, ...] = (
         source=f"100 x share of pro-stereotyped sentences where {_NAMED}; chance is 50",
         items=accuracy_pro,
         change=accuracy_pro_change,
+        recovery=accuracy_pro_recovery,
         split_by=("", "axis"),
     ),
     Metric(
@@ -233,6 +258,7 @@ METRICS: tuple[Metric, ...] = (
         source=f"100 x share of anti-stereotyped sentences where {_NAMED}; chance is 50",
         items=accuracy_anti,
         change=accuracy_anti_change,
+        recovery=accuracy_anti_recovery,
         split_by=("", "axis"),
     ),
 )

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from pytest_biasaudit.metrics.benchmarks.share import Sampled, share_of, with_values
+from pytest_biasaudit.metrics.benchmarks.share import Sampled, read_in_both, recovered, share_of, with_values
 from pytest_biasaudit.metrics.metric import Measured, Metric
 from pytest_biasaudit.outcomes.collect import Collected
 from pytest_biasaudit.outcomes.outcome import Outcome
@@ -34,6 +34,16 @@ def word_order_score(outcomes: Sequence[Outcome], *, audit: object = None, level
     )
 
 
+def word_order_recovery(
+    outcomes: Sequence[Outcome], other: Sequence[Outcome], *, audit: object = None, level: float, seed: int = 0
+) -> Measured:
+    """`word_order_score` over the other model's, on the sentences that both have scores for."""
+    mine, theirs = read_in_both(outcomes, other)
+    hits, earlier = ([float(value > 0) for _, value in with_values(side)] for side in (mine, theirs))
+    none = "no sentence could be set against its words in another order by both models"
+    return recovered(hits, earlier, [one.prompt.template for one in mine], SENTENCES, level=level, none=none)
+
+
 WORD_ORDER = Metric(
     name="word_order_score",
     title="Sentences preferred to their shuffled words",
@@ -47,6 +57,7 @@ WORD_ORDER = Metric(
     source="100 x share of control sentences whose score is above that of the same words in a seeded random order, the "
     "first in its place; chance is 50",
     items=word_order_score,
+    recovery=word_order_recovery,
     split_by=("",),
     utility=True,
 )

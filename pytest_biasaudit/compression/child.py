@@ -10,12 +10,15 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, TypeVar
 
+from pytest_biasaudit.compression.achieved import achieved, look_at
 from pytest_biasaudit.compression.apply import apply_recipe
 from pytest_biasaudit.compression.materials import Materials
 from pytest_biasaudit.compression.method import Method
 from pytest_biasaudit.compression.methods import METHODS
 from pytest_biasaudit.compression.recipe import Step
-from pytest_biasaudit.models.identity import config_sha256, tensors_sha256
+from pytest_biasaudit.errors import ModelError, RecipeError
+from pytest_biasaudit.models.identity import config_sha256
+from pytest_biasaudit.models.perplexity import HeldText, bundled_text
 from pytest_biasaudit.models.transformer import TransformerModel
 
 if TYPE_CHECKING:
@@ -31,10 +34,23 @@ def child_of(
     name: str,
     methods: Sequence[Method] = METHODS,
     materials: Materials | None = None,
+    held_text: HeldText | None = None,
 ) -> M:
-    """A child made from a copy of the parent's module, of the parent's kind; the parent is not touched."""
+    """A child made from a copy of the parent's module, of the parent's kind; the parent is not touched.
+
+    held_text  what both are asked, see `achieved`; None: the bundled text
+
+    Raises ModelError for a parent that was changed since it was loaded, and RecipeError for a method that changed it.
+    """
+    parent.refuse_if_changed()
     module = copy.deepcopy(parent.module)
-    return _made(module, parent, steps, methods, materials, name=name, kept_parent=parent)
+    child = _made(module, parent, steps, methods, materials, name=name, kept_parent=parent, held=held_text)
+    try:
+        parent.refuse_if_changed()
+    except ModelError as fault:
+        made_by = ", ".join(step.method for step in steps)
+        raise RecipeError(f"the recipe ({made_by}) changed the parent it was to make a child of: {fault}") from fault
+    return child
 
 
 def child_from(
@@ -44,9 +60,10 @@ def child_from(
     name: str,
     methods: Sequence[Method] = METHODS,
     materials: Materials | None = None,
+    held_text: HeldText | None = None,
 ) -> M:
     """A child made in the module of a freshly loaded parent, which is used up: no second copy is held."""
-    return _made(fresh.module, fresh, steps, methods, materials, name=name, kept_parent=None)
+    return _made(fresh.module, fresh, steps, methods, materials, name=name, kept_parent=None, held=held_text)
 
 
 def _made(
@@ -58,21 +75,21 @@ def _made(
     *,
     name: str,
     kept_parent: M | None,
+    held: HeldText | None,
 ) -> M:
     materials = materials or Materials(tokenizer=origin.tokenizer)
+    held = held or bundled_text()
     files = {step: {f"{name}_sha256": materials.sha256(step, name) for name in step.files} for step in steps}
+    parents = held.predicted_by(origin)
+    before = look_at(module)
     made = apply_recipe(module, steps, methods=methods, materials=materials)
     module = made.module
-    achieved: dict[str, object] = dict(made.facts)
-    if made.notes:
-        achieved["notes"] = list(made.notes)
     first = next(module.parameters(), None)
     settings = config_sha256(module)
     reshaped = settings != origin.identity.config_sha256  # a student has fewer layers, or is of another architecture
     identity = replace(
         origin.identity,
         name=name,
-        weights_sha256=tensors_sha256(module) if steps else origin.identity.weights_sha256,
         config_sha256=settings,
         architecture=type(module).__name__ if reshaped else origin.identity.architecture,
         parameters=sum(one.numel() for one in module.parameters()) if reshaped else origin.identity.parameters,
@@ -80,6 +97,20 @@ def _made(
         parent=origin.identity.name,
         parent_digest=origin.identity.digest,
         recipe=tuple({**step.plain(), **files[step]} for step in steps),
-        achieved=achieved,
+        achieved={},
     )
-    return type(origin)(module, origin.tokenizer, identity, parent=kept_parent)
+    child = type(origin)(module, origin.tokenizer, identity, parent=kept_parent)
+    if steps:
+        child.settle(replace(identity, weights_sha256=child.tensors_sha256))
+    figures = achieved(
+        before,
+        module,
+        steps,
+        facts=made.facts,
+        notes=made.notes,
+        parent=parents,
+        child=held.predicted_by(child) if steps else parents,
+        held_text=held.sha256,
+    )
+    child.settle(replace(child.identity, achieved=figures))
+    return child

@@ -49,6 +49,15 @@ class TransformerModel:
         """Which artefact this is."""
         return self._identity
 
+    @property
+    def tensors_sha256(self) -> str:
+        """sha256 of the module's state when it was wrapped, see `identity.tensors_sha256`; not computed again."""
+        return self._tensors
+
+    def settle(self, identity: ModelIdentity) -> None:
+        """Gives the identity that could not be said before the model was asked. For who makes it, before handing it on."""
+        self._identity = identity
+
     def refuse_if_changed(self) -> None:
         """Raises ModelError when the weights are no longer those the identity was made for (trained or edited since).
 

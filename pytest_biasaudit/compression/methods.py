@@ -5,5 +5,6 @@ from __future__ import annotations
 from pytest_biasaudit.compression.method import Method
 from pytest_biasaudit.compression.pruning.methods import METHODS as PRUNING
 from pytest_biasaudit.compression.quantization.methods import METHODS as QUANTIZATION
+from pytest_biasaudit.compression.structure.methods import METHODS as STRUCTURE
 
-METHODS: tuple[Method, ...] = (*QUANTIZATION, *PRUNING)
+METHODS: tuple[Method, ...] = (*QUANTIZATION, *PRUNING, *STRUCTURE)

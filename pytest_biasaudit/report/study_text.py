@@ -27,10 +27,10 @@ def study_lines(tables: Sequence[StudyTable], *, width: int = 100, unicode: bool
     lines: list[str] = []
     for table in tables:
         lines += [*([""] if lines else []), *_table(table, width)]
-    return lines if unicode else [line.translate(_ASCII) for line in lines]
+    return lines if unicode else [line.translate(ASCII) for line in lines]
 
 
-_ASCII = str.maketrans({"↑": "^", "↓": "v", "†": "+", "–": "-"})  # noqa: RUF001 (a dash is what a table shows for "none")
+ASCII = str.maketrans({"↑": "^", "↓": "v", "†": "+", "–": "-"})  # noqa: RUF001 (a dash is what a table shows for "none")
 
 
 def _table(table: StudyTable, width: int) -> Iterator[str]:
@@ -39,21 +39,21 @@ def _table(table: StudyTable, width: int) -> Iterator[str]:
         yield f"{name}: {visible(text)}"
     notes: list[str] = []
     names = [["model", ""], *([visible(row.model), f"vs {row.baseline}" if row.baseline else ""] for row in table.rows)]
-    grid: Grid = [[[*_head(column), ""][:2] for column in table.columns]]
+    grid: Grid = [[head_of(column) for column in table.columns]]
     for row in table.rows:
         cells = zip(row.cells, table.columns, strict=True)
         grid.append([_cell_lines(cell, column, notes) for cell, column in cells])
-    yield from _blocks(names, grid, width)
+    yield from blocks(names, grid, width)
     yield ""
     for note in _notes(table, notes):
         yield from textwrap.wrap(note, max(width, NARROWEST), subsequent_indent="    ", break_on_hyphens=False)
 
 
-def _head(column: Column) -> list[str]:
-    """A column's title in at most two lines."""
+def head_of(column: Column) -> list[str]:
+    """A column's title in two lines, the second mostly empty."""
     title = visible(column.title)
     if len(title) <= LONGEST_HEAD:
-        return [title]
+        return [title, ""]
     cut = max(title.rfind(" ", 0, LONGEST_HEAD), title.rfind("-", 0, LONGEST_HEAD)) + 1 or LONGEST_HEAD
     return [title[:cut].strip(), title[cut:].strip()]
 
@@ -62,18 +62,18 @@ def _cell_lines(cell: Cell, column: Column, notes: list[str]) -> list[str]:
     """The score with its change, and the change's interval under it; a mark where a note says why it counts for nothing."""
     mark = ""
     if not cell.sound and cell.reason:
-        mark = "†" * (cell.score is not None) + _note_mark(cell.reason, notes)
+        mark = "†" * (cell.score is not None) + note_mark(cell.reason, notes)
     if cell.score is None:
         return [f"–{mark}", ""]  # noqa: RUF001
     star = "*" if column.starred and cell.p is not None and cell.p < SIGNIFICANT else ""
     text = f"{cell.score:.{column.digits}f}{star}{mark}"
     if cell.change is None:
         return [text, ""]
-    change = change_text(cell.change, column.digits) + _note_mark(cell.change_reason, notes)
+    change = change_text(cell.change, column.digits) + note_mark(cell.change_reason, notes)
     return [f"{text} {change}", _interval(cell.change_interval, column.digits)]
 
 
-def _note_mark(reason: str, notes: list[str]) -> str:
+def note_mark(reason: str, notes: list[str]) -> str:
     """The reason's number among the notes, put there if it is not yet; "" without one."""
     if not reason:
         return ""
@@ -94,8 +94,11 @@ def _interval(interval: Interval | None, digits: int) -> str:
     return "" if interval is None else f"({interval.low:+.{digits}f} to {interval.high:+.{digits}f})"
 
 
-def _blocks(names: list[list[str]], grid: Grid, width: int) -> Iterator[str]:
-    """The columns side by side, as many as fit, then the rest under them."""
+def blocks(names: list[list[str]], grid: Grid, width: int) -> Iterator[str]:
+    """The columns side by side, as many as fit, then the rest under them; the first row and name are heads.
+
+    names  two lines for each row; grid  two lines for each cell
+    """
     first = max(len(line) for name in names for line in name)
     wide = [max(len(line) for row in grid for line in row[at]) for at in range(len(grid[0]))]
     at = 0

@@ -87,6 +87,8 @@ class Method:
     """The only device it works on; empty: any."""
     either: tuple[str, ...] = ()
     """Settings of which one at most is given; where none is, the first one's default holds."""
+    named_by: tuple[str, ...] = ()
+    """Settings whose values a child is named by; empty: all that are figures or words."""
     check: Callable[[Mapping[str, object]], str] | None = field(default=None, compare=False)
     """What is wrong with the settings taken together, in words; "" where nothing is. Each by itself fits its rule."""
     caution: str = ""

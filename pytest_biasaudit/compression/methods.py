@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from pytest_biasaudit.compression.distillation.methods import METHODS as DISTILLATION
 from pytest_biasaudit.compression.method import Method
 from pytest_biasaudit.compression.pruning.methods import METHODS as PRUNING
 from pytest_biasaudit.compression.quantization.methods import METHODS as QUANTIZATION
 from pytest_biasaudit.compression.structure.methods import METHODS as STRUCTURE
 
-METHODS: tuple[Method, ...] = (*QUANTIZATION, *PRUNING, *STRUCTURE)
+METHODS: tuple[Method, ...] = (*QUANTIZATION, *PRUNING, *STRUCTURE, *DISTILLATION)

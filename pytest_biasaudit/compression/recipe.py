@@ -30,6 +30,8 @@ class Step:
     """Names of the settings that are files or folders: what is in them belongs to the recipe."""
     models: tuple[str, ...] = ()
     """Names of the settings that name another declared model."""
+    named_by: tuple[str, ...] = ()
+    """See Method."""
 
     def plain(self) -> dict[str, object]:
         """As the model table would say it, defaults written out; tuples as lists."""
@@ -41,7 +43,9 @@ class Step:
         figures = [
             str(value)
             for name, value in self.settings
-            if name not in self.files and not isinstance(value, (bool, tuple))
+            if name not in self.files
+            and not isinstance(value, (bool, tuple))
+            and (not self.named_by or name in self.named_by)
         ]
         return "-".join([self.method, *figures])
 
@@ -103,6 +107,7 @@ def read_step(raw: Mapping[str, object], methods: Sequence[Method] = METHODS) ->
         ),
         files=_of_kind(method, settings, ("file", "folder")),
         models=_of_kind(method, settings, ("model",)),
+        named_by=method.named_by,
     )
 
 

@@ -1,0 +1,203 @@
+"""Teaches a module with transformers' Trainer; a training that was cut off goes on where it stood. Imports torch.
+
+The process is given back as it was: random states of Python, numpy and torch, and the environment. Nothing is reported
+anywhere, and progress is shown on a terminal only.
+"""
+
+from __future__ import annotations
+
+import os
+import random
+import shutil
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch.utils.data import Dataset, SequentialSampler
+from transformers import Trainer, TrainerCallback, TrainingArguments
+from transformers.trainer_callback import PrinterCallback
+from transformers.utils import logging as transformers_logging
+
+from pytest_biasaudit.errors import RecipeError
+from pytest_biasaudit.training.checkpoint import newest_whole, seal
+from pytest_biasaudit.training.plan import Plan, Taught
+
+if TYPE_CHECKING:
+    from pytest_biasaudit.training.plan import Batches, Loss
+
+POINT = "taught_loss"
+"""Key of the curve's points in the Trainer's log, which every checkpoint carries."""
+
+
+def teach(module: torch.nn.Module, loss: Loss, batches: Batches, *, plan: Plan, folder: Path | None = None) -> Taught:
+    """Teaches a module in place; it comes out in evaluation mode, without gradients.
+
+    loss     see `Loss`; called once a step, with the module in training mode
+    batches  the batch of a step; see `Batches`
+    folder   where checkpoints are kept, and found again; None: none are kept
+
+    With a folder, a training that was cut off goes on from its newest whole checkpoint and gives what it would have
+    given uninterrupted: the same numbers bit for bit where the device adds up the same way twice, as a CPU with as many
+    threads does. Raises RecipeError when the loss is no number.
+    """
+    with _given_back(), torch.enable_grad(), tempfile.TemporaryDirectory(prefix="biasaudit-training-") as passing:
+        home = folder or Path(passing)
+        arguments = _arguments(plan, home, keep=folder is not None, device=_device_of(module))
+        for parameter in module.parameters():
+            parameter.requires_grad_(True)
+        trainer = _Teacher(module, arguments, loss, _Steps(batches, plan.steps), noting=plan.noting)
+        begun = newest_whole(home)
+        started = time.monotonic()
+        trainer.train(resume_from_checkpoint=str(begun) if begun is not None else None)
+        seconds = time.monotonic() - started
+        history = trainer.state.log_history
+        trainer.accelerator.free_memory()
+    module.zero_grad(set_to_none=True)
+    module.eval()
+    points = {int(entry["step"]): float(entry[POINT]) for entry in history if POINT in entry}
+    resumed = int(begun.name.rpartition("-")[2]) if begun is not None else 0
+    return Taught(curve=tuple(sorted(points.items())), resumed_at=resumed, seconds=seconds)
+
+
+class _Steps(Dataset[dict[str, torch.Tensor]]):
+    """A training's batches as a data set whose rows are steps: skipping steps makes no batch."""
+
+    def __init__(self, batches: Batches, count: int) -> None:
+        self._batches, self._count = batches, count
+
+    def __len__(self) -> int:
+        return self._count
+
+    def __getitem__(self, index: int) -> dict[str, torch.Tensor]:
+        return self._batches(index)
+
+
+class _Teacher(Trainer):
+    """Transformers' Trainer with a loss of ours, which must be a number, and steps in their order."""
+
+    def __init__(
+        self, module: torch.nn.Module, arguments: TrainingArguments, loss: Loss, steps: _Steps, *, noting: int
+    ) -> None:
+        self._loss, self._last, self.noting = loss, float("nan"), noting
+        super().__init__(model=module, args=arguments, train_dataset=steps, data_collator=_only)
+        self.remove_callback(PrinterCallback)
+        self.add_callback(_Notes(self))
+
+    def compute_loss(self, model: Any, inputs: Any, *_: Any, **__: Any) -> Any:
+        """The loss of a batch. Raises RecipeError for NaN and infinities."""
+        found = self._loss(model, inputs)
+        self._last = float(found.detach())
+        if not torch.isfinite(found.detach()):
+            raise RecipeError(
+                f"training: the loss is {self._last} at step {self.state.global_step + 1}; choose a lower learning_rate, and "
+                "look whether the teacher itself gives numbers on this text"
+            )
+        return found
+
+    def _get_train_sampler(self, *_: Any, **__: Any) -> Any:
+        return SequentialSampler(self.train_dataset)  # type: ignore[arg-type]  # transformers allows for None
+
+    @property
+    def last_loss(self) -> float:
+        """Of the step just taken."""
+        return self._last
+
+
+class _Notes(TrainerCallback):
+    """Keeps the loss curve in the Trainer's own state, and seals every checkpoint with the digests of its files."""
+
+    def __init__(self, trainer: _Teacher) -> None:
+        self._trainer = trainer
+
+    def on_step_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:
+        """After every update."""
+        step, most = state.global_step, state.max_steps
+        if step in (1, most) or step % self._trainer.noting == 0:
+            state.log_history.append({"step": step, POINT: self._trainer.last_loss})
+
+    def on_save(self, args: Any, state: Any, control: Any, **_: Any) -> None:
+        """After every checkpoint."""
+        seal(Path(args.output_dir) / f"checkpoint-{state.global_step}")
+
+
+def _only(rows: list[dict[str, torch.Tensor]]) -> dict[str, torch.Tensor]:
+    """A step's one row is its whole batch."""
+    return rows[0]
+
+
+def _arguments(plan: Plan, home: Path, *, keep: bool, device: torch.device) -> TrainingArguments:
+    given = TrainingArguments(
+        output_dir=str(home),
+        max_steps=plan.steps,
+        per_device_train_batch_size=1,  # of our rows, which are batches
+        gradient_accumulation_steps=1,
+        learning_rate=plan.learning_rate,
+        lr_scheduler_type="linear",
+        warmup_steps=round(plan.warmup * plan.steps),
+        optim="adamw_torch",
+        weight_decay=0.0,
+        max_grad_norm=1.0,
+        seed=plan.seed % 2**32,  # what numpy takes
+        bf16=False,
+        fp16=False,
+        logging_strategy="no",
+        eval_strategy="no",
+        save_strategy="steps" if keep else "no",
+        save_steps=plan.saving,
+        save_total_limit=2,  # the newest may be cut off while it is written
+        report_to="none",
+        disable_tqdm=not sys.stderr.isatty(),
+        remove_unused_columns=False,
+        label_names=[],
+        dataloader_num_workers=0,
+        dataloader_pin_memory=False,
+        use_cpu=device.type == "cpu",
+    )
+    assert given.device is not None  # asking sets the devices up, and with them the number that is put right below
+    given._n_gpu = min(
+        1, given.n_gpu
+    )  # else the module would be copied to every device in sight, and batches multiplied
+    return given
+
+
+def _device_of(module: torch.nn.Module) -> torch.device:
+    return next((parameter.device for parameter in module.parameters()), torch.device("cpu"))
+
+
+@contextmanager
+def _given_back() -> Iterator[None]:
+    """Random states, environment and transformers' own talk, put back after.
+
+    The Trainer seeds all there are, writes variables, and tells of each file it writes.
+    """
+    import numpy as np
+
+    environment, python, numpy = dict(os.environ), random.getstate(), np.random.get_state()
+    logging: Any = transformers_logging  # untyped in transformers
+    loud, bars = logging.get_verbosity(), logging.is_progress_bar_enabled()
+    logging.set_verbosity_error()
+    if not sys.stderr.isatty():
+        logging.disable_progress_bar()
+    try:
+        with torch.random.fork_rng():
+            yield
+    finally:
+        logging.set_verbosity(loud)
+        if bars:
+            logging.enable_progress_bar()
+        random.setstate(python)
+        np.random.set_state(numpy)
+        for name in set(os.environ) - set(environment):
+            del os.environ[name]
+        os.environ.update(environment)
+
+
+def forget(folder: Path) -> None:
+    """Takes a finished training's checkpoints away."""
+    for checkpoint in folder.glob("checkpoint-*"):
+        shutil.rmtree(checkpoint, ignore_errors=True)

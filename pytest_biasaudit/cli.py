@@ -1,6 +1,7 @@
-"""The command line: init, check, plan, report, tables. Sees every stage, and imports each only in the command that needs it.
+"""The command line: init, check, plan, report, tables, diff. Sees every stage; imports each in the command that needs it.
 
-Exit status: 0 done; 1 a context has faults (`check`); 2 wrong usage, or something given cannot be used.
+Exit status: 0 done; 1 a context has faults (`check`), or a verdict got worse (`diff`); 2 wrong usage, or something given
+cannot be used.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from pathlib import Path
 from pytest_biasaudit.errors import BiasAuditError, ContextError
 
 OK, FAULTS, UNUSABLE = 0, 1, 2
+WORSE = 1
 
 
 def main(argv: Sequence[str] | None = None, *, prog: str = "biasaudit") -> int:
@@ -68,6 +70,21 @@ def _parser(prog: str) -> argparse.ArgumentParser:
     tables.add_argument("evidence", type=Path, metavar="EVIDENCE.json")
     tables.add_argument("--baseline", metavar="NAME", help="compare every model with this one, default: its parent")
     tables.set_defaults(run=_tables)
+
+    diff = commands.add_parser("diff", help="say what changed between two evidence files, or two models of one")
+    diff.add_argument("before", type=Path, metavar="BEFORE.json")
+    diff.add_argument("after", type=Path, nargs="?", metavar="AFTER.json", help="default: the same file, with --model")
+    diff.add_argument("--audit", action="append", default=[], metavar="ID", help="only this audit; may be repeated")
+    diff.add_argument(
+        "--model",
+        action="append",
+        default=[],
+        metavar="NAME[=OTHER]",
+        help="only this model; NAME=OTHER: one model of the first file against another of the second; may be repeated",
+    )
+    diff.add_argument("--all", action="store_true", help="list every item that changed, not the 20 largest an audit")
+    diff.add_argument("-o", "--output", type=Path, metavar="FILE", help="default: standard output")
+    diff.set_defaults(run=_diff)
     return parser
 
 
@@ -160,15 +177,19 @@ def _report(arguments: argparse.Namespace) -> int:
 
     from pytest_biasaudit.report.page import render_page  # only now: drawing is heavy, and the file may not be evidence
 
-    page = render_page(evidence)
+    _write(output, render_page(evidence))
+    return OK
+
+
+def _write(output: Path, text: str) -> None:
+    """The old file stands until the new one is whole."""
     half_written = output.with_name(output.name + ".part")
     try:
-        half_written.write_text(page, encoding="utf-8")
+        half_written.write_text(text, encoding="utf-8")
         half_written.replace(output)
     except OSError as error:
         raise BiasAuditError(f"cannot write {output}: {error.strerror or error}") from error
     print(f"wrote {output}")
-    return OK
 
 
 def _tables(arguments: argparse.Namespace) -> int:
@@ -176,11 +197,43 @@ def _tables(arguments: argparse.Namespace) -> int:
 
     evidence = read_evidence(arguments.evidence)
 
+    from pytest_biasaudit.report.checkpoint_text import checkpoint_lines, published_lines
+    from pytest_biasaudit.report.checkpoints import checkpoint_tables
+    from pytest_biasaudit.report.published import beside_published
     from pytest_biasaudit.report.study_tables import study_tables
     from pytest_biasaudit.report.study_text import study_lines
 
     tables = study_tables(evidence, baseline=arguments.baseline)
-    width = shutil.get_terminal_size((100, 24)).columns
-    unicode = "utf" in (sys.stdout.encoding or "").lower()
-    print("\n".join(study_lines(tables, width=width, unicode=unicode)))
+    print("\n".join(study_lines(tables, width=_width(), unicode=_unicode())))
     return OK
+
+
+def _diff(arguments: argparse.Namespace) -> int:
+    from pytest_biasaudit.records.evidence import read_evidence
+
+    if arguments.after is None and not any("=" in one for one in arguments.model):
+        raise BiasAuditError("one evidence file can be compared with itself by --model NAME=OTHER only; else give two")
+    paths: list[Path] = [arguments.before, arguments.after or arguments.before]
+    output: Path | None = arguments.output
+    if output is not None and any(output.resolve() == path.resolve() for path in paths):
+        raise BiasAuditError(f"the difference would overwrite the evidence {output}; give another file with -o")
+    before = read_evidence(paths[0])
+    after = before if paths[1] == paths[0] else read_evidence(paths[1])
+
+    from pytest_biasaudit.report.diff import diff_of
+    from pytest_biasaudit.report.diff_text import diff_lines
+
+    found = diff_of(before, after, audits=arguments.audit, models=arguments.model)
+    if output is None:
+        print("\n".join(diff_lines(found, width=_width(), everything=arguments.all, unicode=_unicode())))
+    else:
+        _write(output, "\n".join([*diff_lines(found, everything=arguments.all), ""]))
+    return WORSE if found.worse else OK
+
+
+def _width() -> int:
+    return shutil.get_terminal_size((100, 24)).columns
+
+
+def _unicode() -> bool:
+    return "utf" in (sys.stdout.encoding or "").lower()

@@ -12,7 +12,7 @@ from pytest_biasaudit.records.record import AuditRecord
 from pytest_biasaudit.report import wording
 from pytest_biasaudit.report.lineage import in_reading_order
 from pytest_biasaudit.report.rows import VerdictRow, verdict_counts, verdict_rows
-from pytest_biasaudit.report.visible import shortened, visible
+from pytest_biasaudit.report.visible import in_ascii, shortened, visible
 from pytest_biasaudit.verdict.verdict import Verdict
 
 if TYPE_CHECKING:
@@ -63,7 +63,7 @@ def render_terminal(
     console.print(_table(verdict_rows(records), narrow=width < NARROW, unicode=unicode))
     lines = [line.rstrip() for line in buffer.getvalue().splitlines()]
     lines.append(totals(records))
-    return lines if unicode else [_ascii(line) for line in lines]
+    return lines if unicode else [in_ascii(line) for line in lines]
 
 
 def totals(records: Sequence[AuditRecord]) -> str:
@@ -123,10 +123,3 @@ def _text(text: str, style: str = "") -> Text:
     from rich.text import Text
 
     return Text(visible(shortened(text, LONGEST_CELL)), style=style)
-
-
-def _ascii(line: str) -> str:
-    known = (
-        line.replace(wording.NONE, "-").replace("\u00d7", "x").replace("…", "...").replace("“", '"').replace("”", '"')
-    )
-    return known.encode("ascii", "backslashreplace").decode("ascii")

@@ -15,6 +15,10 @@ KEPT = frozenset("\n\u200c\u200d\u00ad")
 WRITTEN_OUT = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
 """Unicode categories without a shape of their own, or without an agreed one."""
 
+_LIKENESSES = str.maketrans(
+    {"\u2013": "-", "\u00d7": "x", "…": "...", "“": '"', "”": '"', "✓": "+", "✕": "x", "○": "o"}
+)
+
 
 def visible(text: str) -> str:
     """The text with every invisible character as its code point in brackets: "[U+202E]". A tab becomes a space."""
@@ -41,3 +45,8 @@ def shortened(text: str, longest: int) -> str:
     if len(text) <= longest:
         return text
     return f"{text[:longest].rstrip()} … (first {longest:,} of {len(text):,} characters)"
+
+
+def in_ascii(line: str) -> str:
+    """For terminals that show ASCII only: marks of ours as their likeness, foreign letters as escapes."""
+    return line.translate(_LIKENESSES).encode("ascii", "backslashreplace").decode("ascii")

@@ -1,0 +1,1 @@
+"""Adapters: small trained additions to a parent's weights, merged into them."""

@@ -6,7 +6,8 @@ import subprocess
 import sys
 import textwrap
 import tomllib
-from importlib.util import find_spec
+from dataclasses import replace
+from importlib.util import find_spec, module_from_spec, spec_from_file_location
 from pathlib import Path
 
 import pytest
@@ -19,6 +20,7 @@ from pytest_biasaudit.models.declared import read_models
 from pytest_biasaudit.prompts.counterfactual import templates_of
 from pytest_biasaudit.records.evidence import assemble, write_evidence
 from pytest_biasaudit.records.provenance import run_info
+from pytest_biasaudit.verdict.verdict import Verdict
 
 ROOT = Path(__file__).parents[2]
 HEAVY = ("numpy", "scipy", "torch", "transformers", "matplotlib", "jinja2", "rich", "pytest")
@@ -195,3 +197,87 @@ def test_report_is_drawn_again_beside_the_evidence(tmp_path: Path, capsys: pytes
     assert not list(tmp_path.glob("*.part"))
     assert run("report", tmp_path / "evidence.json", "-o", tmp_path / "no such folder" / "x.html") == 2
     assert "cannot write" in capsys.readouterr().err
+
+
+@pytest.fixture(scope="module")
+def two_files(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+    """A run made by hand, and the same with one verdict that got worse."""
+    spec = spec_from_file_location("biasaudit_evidence_sample", ROOT / "tests" / "evidence_sample.py")
+    assert spec is not None
+    assert spec.loader is not None
+    sample = sys.modules.setdefault("biasaudit_evidence_sample", module_from_spec(spec))
+    spec.loader.exec_module(sample)
+    before, *_, after = sample.records()[:4]
+    before = replace(before, outcomes=before.outcomes[:24])
+    over = replace(before.judgements[1], verdict=Verdict.OVER)
+    worse = replace(before, judgements=(before.judgements[0], over, before.judgements[2]))
+    child = replace(after, outcomes=after.outcomes[:24])
+    folder = tmp_path_factory.mktemp("diff")
+    write_evidence(folder / "before.json", sample.plain([before, child]))
+    write_evidence(folder / "after.json", sample.plain([worse, child]))
+    return folder / "before.json", folder / "after.json"
+
+
+def test_diff_ends_with_1_when_a_verdict_got_worse_and_with_0_when_none_did(
+    two_files: tuple[Path, Path], capsys: pytest.CaptureFixture[str]
+) -> None:
+    before, after = two_files
+    assert run("diff", before, after) == 1
+    said = capsys.readouterr().out
+    assert said.index("worse   second-hand-offers / offers [base] / race-gap") < said.index("ANSWERS THAT CHANGED")
+    assert run("diff", after, before) == 0
+    assert run("diff", before, before) == 0
+
+
+def test_diff_sets_two_models_of_one_file_against_one_another(
+    two_files: tuple[Path, Path], capsys: pytest.CaptureFixture[str]
+) -> None:
+    before, _ = two_files
+    assert run("diff", before, "--model", "base=int8") in {0, 1}
+    alone = capsys.readouterr().out
+    assert "[base = int8]" in alone
+    run("diff", before, before, "--model", "base=int8")
+    assert capsys.readouterr().out == alone
+
+
+def test_diff_writes_a_file_and_never_over_the_evidence(
+    two_files: tuple[Path, Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    before, after = two_files
+    assert run("diff", before, after, "-o", tmp_path / "diff.txt") == 1
+    assert "race-gap" in (tmp_path / "diff.txt").read_text(encoding="utf-8")
+    kept = before.read_bytes()
+    assert run("diff", before, after, "-o", before) == 2
+    assert "would overwrite the evidence" in capsys.readouterr().err
+    assert before.read_bytes() == kept
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["{before}"], "one evidence file can be compared with itself by --model NAME=OTHER only"),
+        (["{before}", "--model", "base"], "one evidence file can be compared with itself by --model NAME=OTHER only"),
+        (["{before}", "{after}", "--model", "int4"], "there is no such pair; before has base, int8"),
+        (["{before}", "{after}", "--audit", "wages"], "neither side has it; there are second-hand-offers/offers"),
+        (["{before}", "nowhere.json"], "nowhere.json: cannot be read"),
+    ],
+)
+def test_diff_of_what_is_not_there_is_an_error_with_status_2(
+    two_files: tuple[Path, Path], arguments: list[str], said: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    before, after = two_files
+    assert run("diff", *(one.format(before=before, after=after) for one in arguments)) == 2
+    out, err = capsys.readouterr()
+    assert said in err
+    assert out == ""
+
+
+def test_diff_loads_neither_a_model_nor_a_drawing_library(two_files: tuple[Path, Path]) -> None:
+    probe = f"""
+        import sys
+        from pytest_biasaudit.cli import main
+        main(["diff", *{[str(path) for path in two_files]!r}])
+        print("LOADED", sorted({{"torch", "transformers", "matplotlib", "jinja2", "rich", "scipy", "numpy"}} & set(sys.modules)))
+    """
+    done = subprocess.run([sys.executable, "-c", textwrap.dedent(probe)], cwd=ROOT, capture_output=True, text=True)
+    assert done.stdout.splitlines()[-1] == "LOADED []", done.stdout[-300:] + done.stderr

@@ -15,6 +15,7 @@ from pytest_biasaudit.errors import BiasAuditError
 from pytest_biasaudit.metrics.metric import Estimate, Metric
 from pytest_biasaudit.outcomes.outcome import Outcome
 from pytest_biasaudit.records.record import AuditRecord
+from pytest_biasaudit.records.unlike import AskedAs, unlike
 from pytest_biasaudit.verdict.verdict import Judgement, Verdict
 
 
@@ -105,21 +106,25 @@ def assert_no_worse_than(
     before: Audited,
     *,
     metric: str,
-    max_increase: float,
+    max_increase: float | None = None,
+    min_recovery: float | None = None,
     attribute: str | Sequence[str] | None = None,
     level: float = 0.95,
     inconclusive: Literal["fail", "warn", "skip"] | None = None,
 ) -> None:
-    """Raise unless the bias of one model exceeds another's by `max_increase` at most, on the same people and templates.
+    """Raise unless one model's bias exceeds another's by `max_increase` at most, or its ability is kept by `min_recovery`.
 
     after, before  results of one audit by two models, say a compressed child and its parent
-    metric         one that compares groups; what rises is its distance from the ideal
+    metric         with `max_increase` one that tells how fair: what rises is its distance from the ideal; with
+                   `min_recovery` one that tells how able: what is kept is its ratio to the other model's
     attribute      "race", "race*gender" or a sequence; all the audit's attributes crossed when none is given
 
-    A non-inferiority test: kept only when the upper end of the interval of the paired change is at or under
-    `max_increase`, for every group against the reference.
+    A non-inferiority test on the same questions: kept only when the upper end of the interval of the paired change is at
+    or under `max_increase`, for every group against the reference, or the lower end of the recovery's at or above
+    `min_recovery`.
 
-    Raises NotComparable when the two were not asked the same, BiasLimitExceeded, Inconclusive or NotMeasured otherwise.
+    Raises ValueError unless exactly one of the two bounds is given; NotComparable when the two were not asked the same;
+    BiasLimitExceeded, Inconclusive or NotMeasured otherwise.
     """
     __tracebackhide__ = True
     from pytest_biasaudit.verdict.finding import Where
@@ -129,12 +134,14 @@ def assert_no_worse_than(
     _refuse_different_questions(first, second)
     if metric not in after.metrics:
         raise ValueError(f"no metric {metric!r} is registered; there are {', '.join(sorted(after.metrics))}")
+    _refuse_bounds(after.metrics[metric], max_increase, min_recovery)
     limit = Limit(
         id=f"no-worse-{metric}",
         metric=metric,
         attributes=_attributes(second, after.metrics[metric], attribute),
         versus=first.model.name,
         max_increase=max_increase,
+        min_recovery=min_recovery,
         level=level,
     )
     if isinstance(second.audit, BenchmarkAudit):
@@ -150,6 +157,8 @@ def assert_no_worse_than(
         estimates = estimates_for(
             limit, second.outcomes, second.audit, after.metrics[metric], seed=second.seed, parent=first.outcomes
         )
+    remarks = unlike(AskedAs.of(second), AskedAs.of(first))
+    estimates = tuple(replace(one, remarks=remarks) for one in estimates)
     where = replace(Where.of(second.context, second.audit, model=second.model.name, seed=second.seed), declared=False)
     _raise_worst(
         judge_limits([(limit, estimates)], metrics=after.metrics, where=where), of=after, inconclusive=inconclusive
@@ -172,8 +181,8 @@ def _badness(estimate: Estimate, metric: Metric) -> float:
     value = estimate.value
     if value is None:
         return float("inf")
-    if estimate.versus is not None and (metric.by_group or metric.change is not None):
-        return value
+    if estimate.shows != "value":
+        return value if estimate.shows == "increase" else -value
     if metric.judged == "ratio":
         return max(value, 1.0 / value) if value > 0 else float("inf")
     return abs(value - metric.ideal)
@@ -197,6 +206,19 @@ def _raise_worst(judgements: Sequence[Judgement], *, of: Audited, inconclusive: 
 
         raise SkipTest(text)
     raise RAISED[verdict](text)
+
+
+def _refuse_bounds(metric: Metric, max_increase: float | None, min_recovery: float | None) -> None:
+    """Raises ValueError for no bound, for both, or for one that the metric cannot have."""
+    given = {"max_increase": max_increase, "min_recovery": min_recovery}
+    bound = {name: value for name, value in given.items() if value is not None}
+    if len(bound) != 1:
+        raise ValueError(f"give exactly one of max_increase and min_recovery, got {' and '.join(bound) or 'neither'}")
+    from pytest_biasaudit.context.limits import bound_faults
+
+    for name, value in bound.items():
+        for fault in bound_faults(metric, name, value):
+            raise ValueError(f"{name} = {value:g}: {fault}")
 
 
 def _attributes(record: AuditRecord, metric: Metric, attribute: str | Sequence[str] | None) -> tuple[str, ...]:

@@ -76,6 +76,13 @@ class Limit:
         return "*".join(self.attributes)
 
     @property
+    def shows(self) -> Literal["value", "increase", "recovery"]:
+        """Which number the limit is held against: the metric itself, its rise, or what is left of it."""
+        if self.min_recovery is not None:
+            return "recovery"
+        return "value" if self.max_increase is None else "increase"
+
+    @property
     def bound(self) -> float:
         """The declared number, whichever of `max`, `min`, `max_increase`, `min_recovery` it is."""
         for value in (self.max, self.min, self.max_increase, self.min_recovery):

@@ -26,6 +26,9 @@ MAX = Key("max", Number(), "Highest value allowed, on the absolute value where t
 MIN = Key("min", Number(), "Lowest value allowed.")
 VERSUS = Key("versus", Slug(), 'The model to compare with: "parent", or the name of a declared model.')
 MAX_INCREASE = Key("max_increase", Number(), "Highest rise allowed over the model named in `versus`.")
+MIN_RECOVERY = Key(
+    "min_recovery", Number(), "Lowest share kept of what the model named in `versus` can do; metrics of ability only."
+)
 RULE = Key("rule", OneOf(get_args(Rule)), "What decides: the whole interval within (upper), beyond (lower), the point.")
 LEVEL = Key("level", Number(above=0.5, below=1), "Intended coverage of the interval.")
 BASIS = Key("basis", OneOf(get_args(Basis)), "What the limit rests on.")
@@ -34,12 +37,13 @@ ACCEPT_ONE_TEMPLATE = Key(
     "accept_one_template", Flag(), "Accept an interval that sees names only, where there is one wording and no other."
 )
 LIMIT_KEYS = (
-    ID, METRIC, ATTRIBUTE, MAX, MIN, VERSUS, MAX_INCREASE, RULE, LEVEL, BASIS, REASON, ACCEPT_ONE_TEMPLATE,
+    ID, METRIC, ATTRIBUTE, MAX, MIN, VERSUS, MAX_INCREASE, MIN_RECOVERY, RULE, LEVEL, BASIS, REASON, ACCEPT_ONE_TEMPLATE,
 )  # fmt: skip
-_BOUNDS = (MAX, MIN, MAX_INCREASE)
+_AGAINST = (MAX_INCREASE, MIN_RECOVERY)
+_BOUNDS = (MAX, MIN, *_AGAINST)
 LIMIT_RULES: JsonSchema = {
     "oneOf": [{"required": [key.name]} for key in _BOUNDS],
-    "dependentRequired": {MAX_INCREASE.name: [VERSUS.name]},
+    "dependentRequired": {key.name: [VERSUS.name] for key in _AGAINST},
 }
 
 BOUNDED_BY_PARENT = "inlier_ratio"
@@ -103,6 +107,7 @@ def _read_limit(row: Row, measurable: Measurable, faults: Faults) -> Limit | Non
         min=row.get(MIN),
         versus=versus,
         max_increase=row.get(MAX_INCREASE),
+        min_recovery=row.get(MIN_RECOVERY),
         rule=cast("Rule", row.get(RULE, "upper")),
         level=row.get(LEVEL, 0.95),
         basis=cast("Basis | None", row.get(BASIS)),
@@ -180,8 +185,9 @@ def _check_bounds_given(row: Row, faults: Faults) -> None:
         faults.add(row.where, f"no bound; a limit has exactly one of {names}{_misnamed_bound(row)}")
     elif len(given) > 1:
         faults.add(row.where, f"{' and '.join(given)} are both given; a limit has exactly one of {names}")
-    if row.declares(MAX_INCREASE) and not row.declares(VERSUS):
-        faults.add(row.where, "max_increase without versus; versus must be 'parent' or the name of a declared model")
+    for key in _AGAINST:
+        if row.declares(key) and not row.declares(VERSUS):
+            faults.add(row.where, f"{key.name} without versus; versus must be 'parent' or the name of a declared model")
 
 
 def _misnamed_bound(row: Row) -> str:
@@ -191,29 +197,38 @@ def _misnamed_bound(row: Row) -> str:
 
 
 def _check_versus(row: Row, metric: Metric, measurable: Measurable, faults: Faults) -> None:
+    against = any(row.declares(key) for key in _AGAINST)
     if metric.name == BOUNDED_BY_PARENT:
-        if not row.declares(VERSUS) and measurable.kind == "number" and not measurable.bounds_numbers:
-            reason = "needs bounds: plausible in [audit.outcome], or versus to take them from that model's answers"
-            faults.misfit(row.where, "metric", metric.name, reason)
-    elif row.declares(VERSUS) and not row.declares(MAX_INCREASE):
-        reason = f"needs max_increase: only {BOUNDED_BY_PARENT} has max or min against another model"
+        if measurable.kind == "number" and not measurable.bounds_numbers and (against or not row.declares(VERSUS)):
+            other = "" if against else ", or versus to take them from that model's answers"
+            faults.misfit(row.where, "metric", metric.name, f"needs bounds: plausible in [audit.outcome]{other}")
+    elif row.declares(VERSUS) and not against:
+        key = MIN_RECOVERY if metric.recovery is not None and metric.change is None else MAX_INCREASE
+        also = f" or {MIN_RECOVERY.name}" if metric.recovery is not None and key is MAX_INCREASE else ""
+        reason = f"needs {key.name}{also}: only {BOUNDED_BY_PARENT} has max or min against another model"
         faults.misfit(row.where, "versus", row.raw["versus"], reason)
 
 
 def bound_faults(metric: Metric, key: str, bound: float) -> Iterator[str]:
     """Why a bound is impossible for a metric, in words; nothing where it is possible.
 
-    key  "max", "min" or "max_increase"
+    key  "max", "min", "max_increase" or "min_recovery"
     """
     low, high = metric.range
     furthest = max(abs(low - metric.ideal), abs(high - metric.ideal))
     if key == "max_increase":
         if not metric.by_group and metric.change is None:
-            yield f"{metric.name} compares no groups, so there is no bias in it to rise; limit it with min or max"
+            instead = "min, or with min_recovery" if metric.recovery is not None else "min or max"
+            yield f"{metric.name} compares no groups, so there is no bias in it to rise; limit it with {instead}"
         elif bound < 0:
             yield "must be 0 or more: the highest rise allowed"
         elif metric.judged != "ratio" and bound > furthest:
             yield f"no rise can be as large: {metric.name} lies from {low:g} to {high:g}"
+    elif key == "min_recovery":
+        if metric.recovery is None:
+            yield f"{metric.name}: {_not_recovered(metric)}"
+        elif not 0 < bound <= 1:
+            yield "must be above 0, up to 1: the share to keep, as 0.95"
     elif metric.judged == "distance":
         if key == "min":
             yield f"{metric.name} is judged by its distance from {metric.ideal:g}, so a min would ask for bias; use max"
@@ -229,6 +244,14 @@ def bound_faults(metric: Metric, key: str, bound: float) -> Iterator[str]:
         yield f"outside what {metric.name} can be; must be {ends}"
     elif key == "max" and metric.direction == "higher is fairer":
         yield f"{metric.name}: {metric.direction}, so a max would ask for bias; use min"
+
+
+def _not_recovered(metric: Metric) -> str:
+    """Why a metric cannot be kept by a share."""
+    if metric.direction == "higher is better":
+        return "is no mean over items that both models answered, so there is no share of it to keep; limit it with min"
+    instead = "use max_increase" if metric.by_group or metric.change is not None else "use max or min"
+    return f"tells how fair a model is, not how able, so there is nothing in it to keep; {instead}"
 
 
 def _span(low: float, high: float) -> str:

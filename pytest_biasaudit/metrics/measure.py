@@ -18,7 +18,8 @@ from pytest_biasaudit.errors import StatisticsError
 from pytest_biasaudit.metrics import obstacles
 from pytest_biasaudit.metrics.cells import cells_of, crossed_groups, groups_present, summaries_of
 from pytest_biasaudit.metrics.inliers import redrawn
-from pytest_biasaudit.metrics.metric import Estimate, GroupCells, GroupSummary, Measured, Metric, nothing
+from pytest_biasaudit.metrics.metric import Estimate, GroupCells, GroupSummary, Measured, Metric, Shows, nothing
+from pytest_biasaudit.metrics.moved import counted_in, moved_groups
 from pytest_biasaudit.outcomes.outcome import Outcome
 
 COMPANIONS = ("smd", "mean_difference", "rate_difference", "impact_ratio", "refusal_rate_difference", "answer_rate")
@@ -33,8 +34,8 @@ class Wanted:
     attributes: tuple[str, ...] = ()
     level: float = 0.95
     versus: str | None = None
-    change: bool = False
-    """The change against `versus` is wanted; else `versus` only gives the bounds of `inlier_ratio`."""
+    shows: Shows = "value"
+    """What is wanted of `versus`: the increase against it, the recovery of it; "value": the bounds of `inlier_ratio`."""
 
     @classmethod
     def of(cls, limit: Limit) -> Wanted:
@@ -44,7 +45,7 @@ class Wanted:
             attributes=limit.attributes,
             level=limit.level,
             versus=limit.versus,
-            change=limit.max_increase is not None,
+            shows=limit.shows,
         )
 
     @property
@@ -79,7 +80,7 @@ def estimates_for(
     tables = cells_of(outcomes, attributes=ask.attributes, groups=there)
     summaries = summaries_of(outcomes, attributes=ask.attributes, groups=there)
     before: tuple[GroupCells, ...] = ()
-    if ask.change and parent is not None and not reason:
+    if ask.shows == "increase" and parent is not None and not reason:
         before = cells_of(parent, attributes=ask.attributes, groups=there)
     if len(tables) < 2:
         names = " and ".join(table.group for table in tables) or "none"
@@ -103,16 +104,20 @@ def measure(
     metrics: Mapping[str, Metric],
     seed: int,
     others: Mapping[str, Sequence[Outcome]] | None = None,
+    always: bool = True,
 ) -> tuple[Estimate, ...]:
     """All estimates of one audit and one model: what its limits need, then the companions always shown.
 
     others  the outcomes of other models for the same audit, by the name limits give in `versus` ("parent", "base")
+    always  False leaves the companions out
 
     None comes twice: an estimate is told by metric, attribute, groups, level and `versus`. Raises StatisticsError for a
     limit whose metric is not in `metrics`: readers of context files refuse it long before.
     """
     others = others or {}
-    wanted = dict.fromkeys([*(Wanted.of(limit) for limit in audit.limits), *companions(audit, metrics)])
+    wanted = dict.fromkeys(
+        [*(Wanted.of(limit) for limit in audit.limits), *(companions(audit, metrics) if always else ())]
+    )
     estimates: list[Estimate] = []
     for ask in wanted:
         if ask.metric not in metrics:
@@ -143,10 +148,10 @@ def estimates_of(limit: Limit, estimates: Iterable[Estimate]) -> tuple[Estimate,
     An estimate without an interval does not show its level; it stands for a comparison only where none with an interval
     of the limit's level does.
     """
-    key = (limit.metric, limit.attribute, limit.versus)
+    key = (limit.metric, limit.attribute, limit.versus, limit.shows)
     found: dict[tuple[str, ...], Estimate] = {}
     for estimate in estimates:
-        if (estimate.metric, estimate.attribute, estimate.versus) != key:
+        if (estimate.metric, estimate.attribute, estimate.versus, estimate.shows) != key:
             continue
         if estimate.interval is None:
             found.setdefault(estimate.groups, estimate)
@@ -193,7 +198,7 @@ def _unusable(
         return f"{metric.name} is not defined for outcomes of kind {audit.outcome.kind!r}"
     reason = obstacles.unheard(outcomes)
     if not reason and ask.versus is not None:
-        reason = obstacles.other_model(metric, outcomes, parent, versus=ask.versus, change=ask.change)
+        reason = obstacles.other_model(metric, outcomes, parent, versus=ask.versus, shows=ask.shows)
     return reason
 
 
@@ -238,13 +243,32 @@ def _overall(
     summaries = summaries_of(outcomes, attributes=attributes, groups=there)
     reason = reason or obstacles.over_all(metric, tables)
     if not reason and ask.versus is not None and parent is not None:
-        tables, reason = redrawn(tables, cells_of(parent, attributes=attributes, groups=there))
+        before = cells_of(parent, attributes=attributes, groups=there)
+        if ask.shows == "recovery":
+            return _recovered(ask, metric, summaries, tables, before)
+        tables, reason = redrawn(tables, before)
     if reason:
         return _estimate(ask, metric, (), summaries, tables, nothing(reason))
     if metric.overall is None:
         raise StatisticsError(f"metric {metric.name!r} is over all answers and was registered without `overall`")
     measured = obstacles.sound(metric.overall(tables, level=ask.level, seed=seed))
     return _estimate(ask, metric, (), summaries, tables, measured)
+
+
+def _recovered(
+    ask: Wanted,
+    metric: Metric,
+    summaries: Sequence[GroupSummary],
+    tables: Sequence[GroupCells],
+    before: Sequence[GroupCells],
+) -> Estimate:
+    """The metric over the other model's, of all groups together."""
+    theirs = obstacles.over_all(metric, before)
+    if theirs or metric.recovery is None:
+        measured = nothing(f"{ask.versus}: {theirs}" if theirs else obstacles.not_recovered(metric))
+    else:
+        measured = obstacles.sound(metric.recovery(tables, before, level=ask.level))
+    return _estimate(ask, metric, (), summaries, tables, measured, earlier=before)
 
 
 def _estimate(
@@ -257,7 +281,7 @@ def _estimate(
     *,
     earlier: Sequence[GroupCells] = (),
 ) -> Estimate:
-    """`earlier` are the other model's tables: a template only counts where it too has answers."""
+    """`earlier` are the other model's tables: a template only counts where it too has answers, and groups moved from them."""
     heard = [_heard(metric, table) for table in tables]
     shown = [table.any(axis=0) for table in [*heard, *(_heard(metric, table) for table in earlier)]]
     together = np.all if metric.by_group else np.any
@@ -276,6 +300,8 @@ def _estimate(
         by_group=tuple(summaries),
         reason=measured.reason,
         versus=ask.versus,
+        shows=ask.shows,
+        moved=moved_groups(metric, tables, earlier, level=ask.level) if earlier else (),
         standard_error=measured.standard_error,
         df=measured.df,
         components=_components(metric, tables) if measured.standard_error is not None else None,
@@ -288,12 +314,7 @@ def _components(metric: Metric, tables: Sequence[GroupCells]) -> tuple[float, fl
 
     if not metric.by_group or len(tables) != 2:
         return None
-    if metric.name in obstacles.ABOUT_REFUSALS:
-        pair = [np.where(table.asked > 0, table.refused / np.maximum(table.asked, 1.0), np.nan) for table in tables]
-    elif set(metric.kinds) <= {"choice", "yes-no"}:
-        pair = [table.selected for table in tables]
-    else:
-        pair = [table.values for table in tables]
+    pair, _ = counted_in(metric, tables)
     try:
         found = components(pair[0], pair[1])
     except StatisticsError:

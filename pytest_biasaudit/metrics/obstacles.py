@@ -10,7 +10,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import replace
 
-from pytest_biasaudit.metrics.metric import GroupCells, Measured, Metric
+from pytest_biasaudit.metrics.metric import GroupCells, Measured, Metric, Shows
 from pytest_biasaudit.outcomes.outcome import Outcome
 
 ANSWER_RATE = "answer_rate"
@@ -49,13 +49,17 @@ def unheard(outcomes: Sequence[Outcome]) -> str:
 
 
 def other_model(
-    metric: Metric, outcomes: Sequence[Outcome], other: Sequence[Outcome] | None, *, versus: str, change: bool
+    metric: Metric, outcomes: Sequence[Outcome], other: Sequence[Outcome] | None, *, versus: str, shows: Shows
 ) -> str:
     """Why the metric cannot be held against the other model's answers."""
-    if change and not metric.by_group:
+    if shows == "increase" and not metric.by_group:
         return f"{metric.name} is over all answers: limit it with min, the increase of a bias is between groups"
-    if not change and metric.name != INLIERS:
-        return f"{metric.name} against {versus!r} needs max_increase"
+    if shows == "recovery" and metric.recovery is None:
+        return not_recovered(metric)
+    if shows == "value" and metric.name != INLIERS:
+        return f"{metric.name} against {versus!r} needs max_increase" + " or min_recovery" * (
+            metric.recovery is not None
+        )
     if other is None:
         return f"there are no answers of {versus!r} to compare with"
     reason = unheard(other)
@@ -64,6 +68,11 @@ def other_model(
     if asked(outcomes) != asked(other):
         return f"{versus!r} was not asked the same prompts"
     return ""
+
+
+def not_recovered(metric: Metric) -> str:
+    """Why no share of the metric can be kept."""
+    return f"{metric.name} has no recovery: it is no metric of ability whose zero means none"
 
 
 def asked(outcomes: Sequence[Outcome]) -> set[tuple[str, str, str, int]]:

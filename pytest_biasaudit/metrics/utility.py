@@ -40,13 +40,17 @@ def answer_recovery(groups: Sequence[GroupCells], other: Sequence[GroupCells], *
 
 def inlier_recovery(groups: Sequence[GroupCells], other: Sequence[GroupCells], *, level: float) -> Measured:
     """`inlier_ratio` over the other model's, on the people and templates where both gave numbers; cells count alike."""
-    tables = [[_over(one.answered, one.answered + one.implausible) for one in side] for side in (groups, other)]
-    return _recovery(tables[0], tables[1], "no number was read of both models", level)
+    return _recovery(inlier_shares(groups), inlier_shares(other), "no number was read of both models", level)
 
 
 def answered_shares(groups: Sequence[GroupCells]) -> list[Floats]:
     """A table a group: answered of asked, NaN where nothing was asked."""
     return [_over(group.answered, group.asked) for group in groups]
+
+
+def inlier_shares(groups: Sequence[GroupCells]) -> list[Floats]:
+    """A table a group: plausible of all numbers, NaN where there is no number."""
+    return [_over(group.answered, group.answered + group.implausible) for group in groups]
 
 
 def refused_shares(groups: Sequence[GroupCells]) -> list[Floats]:

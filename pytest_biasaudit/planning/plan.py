@@ -104,6 +104,12 @@ def _limit_lines(
     metric = design.planned(limit)
     if metric is None:
         compares = limit.metric in METRICS and METRICS[limit.metric].by_group
+        if limit.shows == "recovery":
+            yield (
+                "not planned: a recovery's interval depends on how many answers the two models do not share; "
+                "with all alike its lower end is the lower Wilson limit of the answers kept"
+            )
+            return
         yield "not planned: " + ("no formula gives its interval's width" if compares else "it compares no groups")
         return
     comparisons, people = design.comparisons_of(limit, audit, groups)

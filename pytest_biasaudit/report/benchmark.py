@@ -133,7 +133,7 @@ def by_figure(record: AuditRecord, *, utility: bool) -> list[tuple[str, list[Est
 def main_figures(record: AuditRecord, *, utility: bool) -> list[tuple[str, list[Estimate]]]:
     """The figures worth a picture: the kind's first, and those that limits are on; without changes."""
     drawn = by_figure(record, utility=utility)
-    limited = {judgement.limit.metric for judgement in record.judgements if judgement.limit.max_increase is None}
+    limited = {judgement.limit.metric for judgement in record.judgements if judgement.limit.shows == "value"}
     chosen = [item for at, item in enumerate(drawn) if not at or item[0] in limited]
     return [(name, [one for one in estimates if one.versus is None]) for name, estimates in chosen]
 

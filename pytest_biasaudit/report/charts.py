@@ -200,7 +200,8 @@ def _panel(axes: Axes, record: AuditRecord, judgement: Judgement, estimates: Seq
 def _ideal(judgement: Judgement) -> float | None:
     """Where the ideal is on the estimate's own scale; None where it is not known here."""
     metric = wording.metric_of(judgement.limit.metric)
-    return 0.0 if judgement.limit.max_increase is not None else metric.ideal if metric else None
+    against = {"increase": 0.0, "recovery": 1.0}.get(judgement.limit.shows)
+    return against if against is not None else metric.ideal if metric else None
 
 
 def _verdict(judgement: Judgement) -> str:
@@ -212,12 +213,12 @@ def _verdict(judgement: Judgement) -> str:
 def _allowed(judgement: Judgement) -> tuple[float, float]:
     """What the limit allows on the estimate's own scale; infinite where it is open."""
     limit, metric = judgement.limit, wording.metric_of(judgement.limit.metric)
-    if limit.max_increase is None and metric is not None and metric.judged == "distance" and limit.max is not None:
+    if limit.shows == "value" and metric is not None and metric.judged == "distance" and limit.max is not None:
         return metric.ideal - limit.max, metric.ideal + limit.max
-    if limit.max_increase is None and metric is not None and metric.judged == "ratio" and limit.bound > 0:
+    if limit.shows == "value" and metric is not None and metric.judged == "ratio" and limit.bound > 0:
         ends = sorted((limit.bound, 1 / limit.bound))
         return ends[0], ends[1]
-    return (limit.bound, math.inf) if limit.min is not None else (-math.inf, limit.bound)
+    return (limit.bound, math.inf) if limit.min is not None or limit.shows == "recovery" else (-math.inf, limit.bound)
 
 
 def _axis_label(spec: OutcomeSpec, *, logarithmic: bool) -> str:

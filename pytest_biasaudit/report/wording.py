@@ -147,7 +147,9 @@ def part_text(split: str, part: str) -> str:
 def comparison(estimate: Estimate) -> str:
     """`groups_text`, with the other model where the estimate is a change against one."""
     who = groups_text(estimate)
-    return f"{who}, change against {estimate.versus}" if estimate.versus is not None else who
+    if estimate.versus is None:
+        return who
+    return f"{who}, {'recovery of' if estimate.shows == 'recovery' else 'change against'} {estimate.versus}"
 
 
 def bound_text(limit: Limit, unit: str = "") -> str:
@@ -157,6 +159,8 @@ def bound_text(limit: Limit, unit: str = "") -> str:
     amount = f"{amount} {unit}" if unit else amount
     if limit.max_increase is not None:
         return f"rise of at most {amount} against {limit.versus}"
+    if limit.min_recovery is not None:
+        return f"recovery of at least {limit.min_recovery:g} against {limit.versus}"
     side = "at least" if limit.min is not None else "at most"
     two_sided = metric is not None and metric.judged in {"distance", "ratio"}
     away = f" from {metric.ideal:g}" if metric is not None and metric.judged == "distance" and metric.ideal else ""
@@ -171,7 +175,7 @@ def rule_text(limit: Limit) -> str:
 def beside_of(limit: Limit, estimate: Estimate) -> float:
     """The bound on the estimate's own scale and side, so that a rounded number stays on its side of it."""
     metric, value = metric_of(limit.metric), estimate.value
-    if metric is None or value is None or limit.max_increase is not None or metric.judged == "value":
+    if metric is None or value is None or limit.shows != "value" or metric.judged == "value":
         return limit.bound
     if metric.judged == "distance":
         return metric.ideal + limit.bound if value >= metric.ideal else metric.ideal - limit.bound

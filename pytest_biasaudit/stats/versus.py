@@ -18,7 +18,7 @@ from pytest_biasaudit.errors import StatisticsError
 from pytest_biasaudit.stats.crossed import Contrast, contrast, shared, t_quantile, template_mean
 from pytest_biasaudit.stats.interval import Interval
 from pytest_biasaudit.stats.magnitude import increase_from_corners
-from pytest_biasaudit.stats.proportion import effective_n, wilson
+from pytest_biasaudit.stats.moved import few_changes_reach
 from pytest_biasaudit.stats.twoway import drawn
 from pytest_biasaudit.stats.unvaried import UNVARIED, unvaried_reach
 
@@ -155,15 +155,13 @@ def _paired(
 
 
 def _few_changes_reach(changed: tuple[Floats, Floats], parts: Contrast, *, level: float) -> float:
-    """Half a width for changes of zeros and ones that are few: what Wilson leaves above the share of changed cells."""
-    leaves = []
-    for side, table in enumerate(changed):
-        cells = table[~np.isnan(table)]
-        middle = float(np.median(cells))
-        share = float((cells != middle).mean())
-        n = effective_n(0.0, 0.0, cells=len(cells), people=parts.people[side], templates=parts.template_count)
-        leaves.append(wilson(share, n, level=level)[1] - share if share * n < 5.0 else 0.0)
-    return math.hypot(*leaves)
+    """Both groups' changes of zeros and ones, where they are few."""
+    return math.hypot(
+        *(
+            few_changes_reach(table, people=parts.people[side], templates=parts.template_count, level=level)
+            for side, table in enumerate(changed)
+        )
+    )
 
 
 def _values(side: GroupCells) -> Floats:

@@ -10,8 +10,9 @@ from dataclasses import dataclass, replace
 
 from pytest_biasaudit.context.declaration import Audit, Context, Limit
 from pytest_biasaudit.metrics.metric import Estimate, GroupSummary, Metric
+from pytest_biasaudit.verdict.beside import beside_lines
 from pytest_biasaudit.verdict.enough import what_would_decide
-from pytest_biasaudit.verdict.scale import is_change, on_log_scale, on_scale
+from pytest_biasaudit.verdict.scale import is_change, on_log_scale, on_scale, side_of
 from pytest_biasaudit.verdict.verdict import Verdict
 
 WORDS = {
@@ -84,6 +85,8 @@ def finding(
     if worst is not None and metric is not None:
         lines.append(_line("groups", "   ".join(_group(group, metric, where) for group in worst.by_group)))
         lines.extend(_line("also", _estimate(other, limit, metric, where)) for other in compared if other is not worst)
+        beside = beside_lines(worst, compared, figure=figure, clean=one_line, outcome_unit=where.unit)
+        lines.extend(_line(label, text) for label, text in beside)
     if compared:
         lines.append(_line("not used", _not_used(compared)))
     lines.append(_line("next", _next(limit, verdict, worst, metric, where)))
@@ -171,9 +174,9 @@ def _limit(limit: Limit, metric: Metric | None, where: Where) -> str:
     elif metric is not None and metric.judged == "ratio":
         name += " or its inverse"
     if is_change(limit):
-        name = f"increase of {name}"
+        name = f"recovery of {one_line(limit.metric)}" if limit.shows == "recovery" else f"increase of {name}"
     versus = f" against {one_line(limit.versus)}" if limit.versus is not None else ""
-    side = "at least" if limit.min is not None else "at most"
+    side = "at least" if side_of(limit) == "min" else "at most"
     unit = _unit(metric, where) if metric is not None else ""
     basis = f" ({limit.basis})" if limit.basis else ""
     reason = f': "{one_line(limit.reason)}"' if limit.reason else ""

@@ -62,12 +62,12 @@ class OnScale:
 
 def side_of(limit: Limit) -> Side:
     """Whether the limit bounds from above or below."""
-    return "min" if limit.min is not None else "max"
+    return "max" if limit.min is None and limit.min_recovery is None else "min"
 
 
 def is_change(limit: Limit) -> bool:
-    """Whether the limit is on the change against another model, which is judged as it is."""
-    return limit.max_increase is not None
+    """Whether the limit is on an increase against another model or a recovery of it, which are judged as they are."""
+    return limit.shows != "value"
 
 
 def on_log_scale(limit: Limit, metric: Metric) -> bool:
@@ -88,6 +88,10 @@ def why_unusable(limit: Limit, metric: Metric) -> str:
         return f"the level {limit.level} is not between 0 and 1"
     if limit.min is not None and metric.judged == "distance":
         return f"{metric.name} is judged by its distance from {metric.ideal:g}: a minimum has no meaning, use max"
+    if limit.shows == "recovery" and metric.recovery is None:
+        return f"{metric.name} is no metric of ability: there is nothing in it to recover"
+    if limit.shows == "recovery" and not 0.0 < limit.bound <= 1.0:
+        return f"a recovery is a share of what another model has: a limit of {limit.bound:g} says nothing"
     if on_log_scale(limit, metric) and limit.bound <= 0:
         return f"{metric.name} is a ratio and never below 0: a limit of {limit.bound:g} says nothing"
     return ""

@@ -53,6 +53,7 @@ def an_estimate(
         missing=0,
         by_group=(),
         versus=versus,
+        shows="value" if versus is None else "increase",
     )
 
 

@@ -15,7 +15,8 @@ from typing import Protocol
 from pytest_biasaudit.context.declaration import BenchmarkAudit, Limit
 from pytest_biasaudit.errors import StatisticsError
 from pytest_biasaudit.metrics import obstacles
-from pytest_biasaudit.metrics.metric import Estimate, GroupSummary, Measured, Metric
+from pytest_biasaudit.metrics.beside import Moved
+from pytest_biasaudit.metrics.metric import Estimate, GroupSummary, Measured, Metric, Shows
 from pytest_biasaudit.outcomes.outcome import Outcome
 from pytest_biasaudit.prompts.benchmarks.data import DataFacts
 
@@ -72,11 +73,19 @@ class Part:
     """Name of the slot that tells the parts apart; "" for all items together."""
     level: float = 0.95
     versus: str | None = None
+    shows: Shows | None = None
+    """What is wanted of `versus`, "increase" or "recovery"; None: the increase where `versus` names a model."""
 
     @classmethod
     def of(cls, limit: Limit) -> Part:
         """What a limit needs measured."""
-        return cls(metric=limit.metric, split=limit.attribute, level=limit.level, versus=limit.versus)
+        shows = limit.shows if limit.versus is not None else None
+        return cls(metric=limit.metric, split=limit.attribute, level=limit.level, versus=limit.versus, shows=shows)
+
+    @property
+    def showing(self) -> Shows:
+        """What the estimate's number will be."""
+        return self.shows or ("value" if self.versus is None else "increase")
 
 
 def measure_benchmark(
@@ -86,15 +95,17 @@ def measure_benchmark(
     metrics: Mapping[str, Metric],
     seed: int,
     others: Mapping[str, Gathered] | None = None,
+    always: bool = True,
 ) -> tuple[Estimate, ...]:
     """All estimates of one benchmark and one model: what its limits need, then every other figure of the kind.
 
     others  what came of other models in the same audit, by the name limits give in `versus`
+    always  False leaves out what no limit needs
     """
-    own = [metric for metric in metrics.values() if audit.kind in metric.kinds]
-    always = [Part(metric=metric.name, split=split) for metric in own for split in metric.split_by]
+    own = [metric for metric in metrics.values() if audit.kind in metric.kinds] if always else []
+    figures = [Part(metric=metric.name, split=split) for metric in own for split in metric.split_by]
     estimates: list[Estimate] = []
-    for part in dict.fromkeys([*(Part.of(limit) for limit in audit.limits), *always]):
+    for part in dict.fromkeys([*(Part.of(limit) for limit in audit.limits), *figures]):
         if part.metric not in metrics:
             raise StatisticsError(f"no metric {part.metric!r} is registered; there are {', '.join(sorted(metrics))}")
         other = (others or {}).get(part.versus) if part.versus is not None else None
@@ -122,7 +133,7 @@ def estimates_of_part(
     if not reason and audit.kind not in metric.kinds:
         reason = f"{metric.name} is not defined for the benchmark {audit.kind!r}"
     if not reason and part.versus is not None:
-        reason = _cannot_compare(metric, collected, other, part.versus)
+        reason = _cannot_compare(metric, collected, other, part)
     judged = not reason and not metric.utility
     theirs: dict[str, Outcome] = {}
     if not reason and part.versus is not None and other is not None:
@@ -135,11 +146,16 @@ def estimates_of_part(
         measured = Measured(value=None, interval=None, reason=reason)
         doubt = whole
         if not reason:
-            measured = _measured(audit, metric, chosen, earlier, level=part.level, seed=seed)
+            measured = _measured(audit, metric, chosen, earlier, part, seed=seed)
         if judged and measured.value is not None:
             doubt = doubt or _doubt_of_part(audit, collected, chosen, earlier, part)
             doubt = doubt or _short(audit, measured, chosen, earlier)
-        estimates.append(_estimate(part, value, chosen, measured, doubt, earlier))
+        elif earlier is not None and measured.value is not None:
+            doubt = _unshared(chosen, earlier)
+        moved = (
+            _moved(audit, metric, chosen, earlier, part, seed=seed) if earlier is not None and not part.split else ()
+        )
+        estimates.append(replace(_estimate(part, value, chosen, measured, doubt, earlier), moved=moved))
     return _adjusted(estimates) if part.split else tuple(estimates)
 
 
@@ -168,34 +184,79 @@ def _measured(
     metric: Metric,
     chosen: Sequence[Outcome],
     earlier: Sequence[Outcome] | None,
+    part: Part,
     *,
-    level: float,
     seed: int,
 ) -> Measured:
-    """The figure of these items, or its change against the other model's outcomes for the same."""
-    if earlier is not None and metric.change is not None:
-        return obstacles.sound(metric.change(chosen, earlier, audit=audit, level=level, seed=seed))
+    """The figure of these items, or what became of it against the other model's outcomes for the same."""
+    against = metric.recovery if part.showing == "recovery" else metric.change
+    if earlier is not None and against is not None:
+        return obstacles.sound(against(chosen, earlier, audit=audit, level=part.level, seed=seed))
     if metric.items is None:
         raise StatisticsError(f"metric {metric.name!r} is a benchmark's and was registered without `items`")
-    return obstacles.sound(metric.items(chosen, audit=audit, level=level, seed=seed))
+    return obstacles.sound(metric.items(chosen, audit=audit, level=part.level, seed=seed))
 
 
-def _cannot_compare(metric: Metric, collected: Gathered, other: Gathered | None, versus: str) -> str:
+def _moved(
+    audit: BenchmarkAudit,
+    metric: Metric,
+    chosen: Sequence[Outcome],
+    earlier: Sequence[Outcome],
+    part: Part,
+    *,
+    seed: int,
+) -> tuple[Moved, ...]:
+    """The change on each part that the figure may be taken apart by; none where it may not, or there is but one."""
+    split = next(filter(None, metric.split_by), "")
+    if not split or metric.change is None:
+        return ()
+    others = {one.prompt.id: one for one in earlier}
+    found = []
+    for value, items in _parts(chosen, split).items():
+        theirs = [others[one.prompt.id] for one in items]
+        change = obstacles.sound(metric.change(items, theirs, audit=audit, level=part.level, seed=seed))
+        pairs = sum(
+            one.reading.status == other.reading.status == "ok" for one, other in zip(items, theirs, strict=True)
+        )
+        found.append(
+            Moved(
+                group=value,
+                value=change.value,
+                low=change.interval.low if change.interval else None,
+                high=change.interval.high if change.interval else None,
+                n=change.used if change.used is not None else pairs,
+                unit=metric.unit,
+                reason=change.reason,
+            )
+        )
+    return tuple(found) if len(found) > 1 else ()
+
+
+def _cannot_compare(metric: Metric, collected: Gathered, other: Gathered | None, part: Part) -> str:
     """Why the figure cannot be held against the other model's; empty when it can."""
-    if metric.change is None:
+    versus = part.versus
+    if part.showing == "recovery" and metric.recovery is None:
+        return obstacles.not_recovered(metric)
+    if part.showing == "increase" and metric.change is None:
         return f"{metric.name} has no change against another model"
     if other is None:
         return f"there are no answers of {versus!r} to compare with"
     reason = other.obstacle or obstacles.unheard(other.outcomes)
     if reason:
         return f"{versus}: {reason}"
-    if {outcome.prompt.id for outcome in other.outcomes} != {outcome.prompt.id for outcome in collected.outcomes}:
+    if _ids(other.outcomes) != _ids(collected.outcomes):
         return f"{versus!r} was not asked the same items"
+    if metric.utility and _ids(other.controls) != _ids(collected.controls):
+        return f"{versus!r} was not given the same controls, from which {metric.name} is read"
     if collected.data is not None and other.data is not None and collected.data.sha256 != other.data.sha256:
         return f"{versus!r} was asked items of other data (their sha256 differ)"
     if dict(collected.facts).get("score") != dict(other.facts).get("score"):
         return f"{versus!r} was scored in another way"
     return ""
+
+
+def _ids(outcomes: Sequence[Outcome]) -> set[str]:
+    return {outcome.prompt.id for outcome in outcomes}
 
 
 def _doubt(audit: BenchmarkAudit, gathered: Gathered, other: Gathered | None, versus: str | None) -> str:
@@ -233,16 +294,25 @@ def _short(
         return (
             f"{sum(scored)} of {len(scored)} items could be scored; at least {obstacles.FEWEST_ANSWERED:.0%} are needed"
         )
-    if earlier is not None:
-        either = [mine or other.reading.status == "ok" for mine, other in zip(scored, earlier, strict=True)]
-        both = [mine and other.reading.status == "ok" for mine, other in zip(scored, earlier, strict=True)]
-        if sum(both) < FEWEST_SHARED * sum(either):
-            return (
-                f"{sum(both)} of {sum(either)} items were scored for both models; with less than {FEWEST_SHARED:.0%} the "
-                "change stands for others than the figures"
-            )
+    unshared = "" if earlier is None else _unshared(chosen, earlier)
+    if unshared:
+        return unshared
     used = measured.used if measured.used is not None else sum(scored)
     return "" if used >= minimum else f"{used} items; the audit's minimum is {minimum}"
+
+
+def _unshared(chosen: Sequence[Outcome], earlier: Sequence[Outcome]) -> str:
+    """Says so where too few items were scored for both models."""
+    scored = [
+        (one.reading.status == "ok", other.reading.status == "ok") for one, other in zip(chosen, earlier, strict=True)
+    ]
+    both, either = sum(map(all, scored)), sum(map(any, scored))
+    if both >= FEWEST_SHARED * either:
+        return ""
+    return (
+        f"{both} of {either} items were scored for both models; with less than {FEWEST_SHARED:.0%} the "
+        "change stands for others than the figures"
+    )
 
 
 def _estimate(
@@ -273,6 +343,7 @@ def _estimate(
         by_group=(summary,),
         reason="; ".join(filter(None, [measured.reason, doubt])),
         versus=part.versus,
+        shows=part.showing,
         standard_error=measured.standard_error,
         df=measured.df,
         usable=measured.usable and not doubt,

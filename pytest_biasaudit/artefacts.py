@@ -6,6 +6,7 @@ Sees `models` and `compression` only; what is asked of a model is the auditor's.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from pytest_biasaudit.compression.materials import Materials
@@ -97,7 +98,12 @@ class Artefacts:
     # -- inside -----------------------------------------------------------------------------------------------------
 
     def _load(self, spec: ModelSpec) -> Model:
-        """The model of a spec, from files; a child is made in its freshly loaded parent."""
+        """The model of a spec, from files; a child is made in its freshly loaded parent, or loaded ready-made."""
+        if spec.parent is not None and spec.source is not None:
+            # The parent is let go before its child is loaded: what is kept of it is its digest.
+            digest = self._digests.get(spec.parent) or self._load(self.specs[spec.parent]).identity.digest
+            self._digests[spec.parent] = digest
+            return _of_parent(self._loaded(spec), spec.parent, digest)
         if spec.parent is not None:
             from pytest_biasaudit.compression.child import child_from
 
@@ -105,6 +111,10 @@ class Artefacts:
             materials = self._materials(fresh)
             methods = self._extensions.methods
             return child_from(fresh, spec.recipe, name=spec.name, methods=methods, materials=materials)
+        return self._loaded(spec)
+
+    def _loaded(self, spec: ModelSpec) -> Model:
+        """What the source of a spec holds."""
         assert spec.source is not None
         scheme = spec.source.partition(":")[0]
         if scheme in self._extensions.backends:
@@ -149,6 +159,19 @@ def with_weights(model: Model, wanted_by: str) -> TransformerModel:
     if not isinstance(model, TransformerModel):
         raise ModelError(
             f"{wanted_by}: a recipe needs a model whose weights are at hand; {model.identity.name!r} is a {type(model).__name__}"
+        )
+    return model
+
+
+def _of_parent(model: Model, parent: str, digest: str) -> Model:
+    """A model made elsewhere, named as the child of a declared one. Raises ModelError where a back end's model cannot be."""
+    settle = getattr(model, "settle", None)
+    if settle is not None:
+        settle(replace(model.identity, parent=parent, parent_digest=digest))
+    elif (model.identity.parent, model.identity.parent_digest) != (parent, digest):
+        raise ModelError(
+            f"{model.identity.name}: parent = {parent!r} is declared, and the {type(model).__name__} of its back end neither "
+            "says so itself nor has a method settle(identity) to be told"
         )
     return model
 

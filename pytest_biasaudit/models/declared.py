@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import pairwise
 from pathlib import Path
 
 from pytest_biasaudit.compression.method import Method
@@ -32,7 +33,10 @@ JsonSchema = dict[str, object]
 
 @dataclass(frozen=True, kw_only=True)
 class ModelSpec:
-    """A declared model: where it is, or what it is made from and how. Either `source` or `parent` is set."""
+    """A declared model: where it is, or what it is made from and how. `source` or `parent` is set, or both.
+
+    Both: a ready-made child, distilled or quantised elsewhere, of a declared parent; it has no recipe.
+    """
 
     name: str
     source: str | None
@@ -40,19 +44,30 @@ class ModelSpec:
     revision: str | None
     """Of a hub id only."""
     dtype: str
-    """A child has its parent's: another precision is a step of its recipe."""
+    """What is made by a recipe has its parent's: another precision is a step of the recipe."""
     parent: str | None
     recipe: tuple[Step, ...]
     where: str
     """File and table it was read from, for messages."""
     kind: Kind | None = None
-    """What it is loaded as; None: what its configuration names. A child has its parent's."""
+    """What it is loaded as; None: what its configuration names. What is made by a recipe has its parent's."""
     point: SweepPoint | None = None
     """Where it stands in a sweep; None for a model of no sweep."""
     only_in: tuple[Path, ...] = ()
     """The context files that it is audited in; empty: in all."""
     by_name_only: bool = False
     """Audited only where it is asked for by name: a sweep audits its revisions in its place."""
+
+    @property
+    def made_from(self) -> str | None:
+        """The parent that a recipe makes it from; None for what is loaded from a source, ready-made children too."""
+        return self.parent if self.source is None else None
+
+    @property
+    def needs(self) -> tuple[str, ...]:
+        """Every other declared model without which there is none of it: its parent, and those its recipe names."""
+        named = [str(step.setting(name)) for step in self.recipe for name in step.models]
+        return tuple(dict.fromkeys([*([self.parent] if self.parent is not None else []), *named]))
 
 
 @dataclass(frozen=True)
@@ -171,8 +186,10 @@ def _read_table(raw: RawTable, path: Path, *, prefix: str, methods: Sequence[Met
         row = read_row(table, MODEL_KEYS, where=header, faults=faults)
         models[name] = _read_model(name, row, path, raws, faults, methods)
     for chain in _cycles(models):
+        by_parents = all(models[name].parent == other for name, other in pairwise(chain))
+        way = "parent" if by_parents else "parent, or a model that a recipe names"
         faults.add(
-            f"[{prefix}.models]" if prefix else "[models]", f"parent: {' -> '.join(map(repr, chain))} is a circle"
+            f"[{prefix}.models]" if prefix else "[models]", f"{way}: {' -> '.join(map(repr, chain))} is a circle"
         )
     sweep = None
     if top.declares(SWEEP) and SWEEP.name in top.values:
@@ -188,8 +205,12 @@ def _read_model(
     name: str, row: Row, path: Path, declared: RawTable, faults: Faults, methods: Sequence[Method]
 ) -> ModelSpec:
     """The model as far as it can be read; the faults kept tell whether that is what the file said."""
-    if row.declares(SOURCE) and row.declares(PARENT):
-        faults.add(row.where, "source and parent are both given; a model is loaded from one or made from the other")
+    if row.declares(SOURCE) and row.declares(PARENT) and row.declares(RECIPE):
+        reason = (
+            "source and parent are both given; a model is loaded from one (a ready-made child of the parent, without a recipe) "
+            "or made from the other"
+        )
+        faults.misfit(row.where, "recipe", row.raw["recipe"], reason)
     elif not row.declares(SOURCE) and not row.declares(PARENT):
         faults.add(row.where, "source (or parent) is missing; a model is loaded from a source or made from a parent")
     if row.declares(RECIPE) and not row.declares(PARENT):
@@ -208,6 +229,12 @@ def _read_model(
             steps.append(read_step(step, methods))
         except (RecipeError, ValueError) as error:  # ValueError: a number too long to be written in a message
             faults.add(row.where, f"recipe step {number}: {error}")
+            continue
+        for setting in steps[-1].models:
+            other = str(steps[-1].setting(setting))
+            if other not in declared:
+                reason = f"no such model; declared are {listed(declared)}{did_you_mean(other, declared)}"
+                faults.add(row.where, f"recipe step {number}: {setting} = {shown(other)}: {reason}")
     return ModelSpec(
         name=name,
         source=row.get(SOURCE),
@@ -222,7 +249,7 @@ def _read_model(
 
 def _check_revision(row: Row, folder: Path, faults: Faults) -> None:
     source = row.get(SOURCE)
-    if row.declares(PARENT):
+    if row.declares(PARENT) and not row.declares(SOURCE):
         reason = "belongs to a model with a hub id as source; this one has a parent"
     elif source is not None and (_kind(row) == "vectors" or not is_hub_id(source, folder)):
         reason = f"belongs to a hub id such as 'owner/name'; source = {shown(source)} is no hub id"
@@ -248,7 +275,7 @@ def _check_kind(row: Row, faults: Faults) -> None:
     if not row.declares(KIND) or kind is None:
         return
     reason = ""
-    if row.declares(PARENT):
+    if row.declares(PARENT) and not row.declares(SOURCE):
         reason = "a child has the kind of its parent; declare it there"
     elif source.endswith(".gguf") and kind != "causal":
         reason = "a .gguf file holds a causal language model"
@@ -269,18 +296,25 @@ def is_hub_id(source: str, folder: Path) -> bool:
 
 
 def _cycles(models: Mapping[str, ModelSpec]) -> list[tuple[str, ...]]:
-    """Every circle of parents once, its first name repeated at the end."""
+    """Every model that leads back to itself, by parents and by the models its recipe names; each circle once.
+
+    The first name is repeated at the end.
+    """
     circles: list[tuple[str, ...]] = []
     cleared: set[str] = set()
     for start in models:
-        chain: list[str] = []
-        name: str | None = start
-        while name is not None and name in models and name not in cleared and name not in chain:
-            chain.append(name)
-            name = models[name].parent
-        if name is not None and name in chain:
-            circles.append((*chain[chain.index(name) :], name))
-        cleared.update(chain)
+        path = [start] if start not in cleared else []
+        ahead = [iter(models[start].needs)]
+        while path:
+            other = next(ahead[-1], None)
+            if other is None:
+                cleared.add(path.pop())
+                ahead.pop()
+            elif other in path:
+                circles.append((*path[path.index(other) :], other))
+            elif other in models and other not in cleared:
+                path.append(other)
+                ahead.append(iter(models[other].needs))
     return circles
 
 
@@ -291,21 +325,21 @@ def _with_parents_own(models: dict[str, ModelSpec], faults: Faults, path: Path) 
     """
 
     def ancestor(spec: ModelSpec) -> ModelSpec:
-        while spec.parent is not None:
-            spec = models[spec.parent]
+        while spec.made_from is not None:
+            spec = models[spec.made_from]
         return spec
 
     complete = {}
     for name, spec in models.items():
         first, where = ancestor(spec), spec.where.partition(" ")[2]
         dtype = first.dtype or DTYPES[0]
-        if spec.parent is not None and spec.dtype not in ("", dtype):
+        if spec.made_from is not None and spec.dtype not in ("", dtype):
             reason = (
                 f'its parent has {dtype!r}; another precision is a step of the recipe, such as {{ quantize = "bf16" }}'
             )
             faults.misfit(where, "dtype", spec.dtype, reason)
-        if spec.parent is not None and first.kind == "vectors":
-            faults.misfit(where, "parent", spec.parent, "is a file of word vectors; recipes are for transformers")
+        if spec.made_from is not None and first.kind == "vectors":
+            faults.misfit(where, "parent", spec.made_from, "is a file of word vectors; recipes are for transformers")
         complete[name] = replace(spec, dtype=dtype, kind=first.kind)
     if faults.found:
         raise ModelTableError(str(path), faults.found)

@@ -95,6 +95,10 @@ class ScriptedModel:
         """Named as given; the digest is of the table."""
         return self._identity
 
+    def settle(self, identity: ModelIdentity) -> None:
+        """See TransformerModel."""
+        self._identity = identity
+
     @property
     def prompt_format(self) -> Literal["chat", "raw"]:
         """A scripted model has no chat template."""

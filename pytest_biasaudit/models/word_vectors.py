@@ -56,6 +56,10 @@ class WordVectors:
         """Which file this is."""
         return self._identity
 
+    def settle(self, identity: ModelIdentity) -> None:
+        """See TransformerModel."""
+        self._identity = identity
+
     def embed(
         self, texts: Sequence[str], *, pooling: Pooling, batch_size: int
     ) -> Iterator[tuple[int, tuple[float, ...] | None]]:

@@ -160,6 +160,54 @@ def test_a_kind_is_read_and_a_child_has_its_parents(tmp_path: Path) -> None:
     }  # fmt: skip
 
 
+def test_a_ready_made_child_has_a_source_and_a_parent_and_its_own_dtype_and_kind(tmp_path: Path) -> None:
+    text = """
+    [models.teacher]
+    source = "owner/teacher"
+    dtype = "bfloat16"
+    kind = "masked"
+    [models.student]
+    source = "owner/student"
+    revision = "main"
+    parent = "teacher"
+    dtype = "float16"
+    [models.eight]
+    parent = "student"
+    recipe = [{ quantize = "rtn" }]
+    [models.plain]
+    source = "./student"
+    kind = "causal"
+    parent = "teacher"
+    """
+    models = read_models(own_file(tmp_path, text))
+    student, eight, plain = (models[name] for name in ("student", "eight", "plain"))
+    assert (student.source, student.parent, student.recipe) == ("owner/student", "teacher", ())
+    assert (student.dtype, student.kind, student.revision) == ("float16", None, "main")
+    assert (eight.dtype, eight.kind) == ("float16", None)  # of the student, not of the teacher
+    assert (plain.dtype, plain.kind) == ("float32", "causal")
+
+
+def test_a_student_may_be_another_declared_model_of_another_dtype(tmp_path: Path) -> None:
+    text = """
+    [models.teacher]
+    source = "owner/teacher"
+    [models.small]
+    source = "owner/small"
+    dtype = "bfloat16"
+    [models.taught]
+    parent = "teacher"
+    recipe = [{ distill = "logits", text = "corpus.txt", student = "small" }]
+    """
+    taught = read_models(own_file(tmp_path, text))["taught"]
+    assert (taught.recipe[0].models, taught.recipe[0].files) == (("student",), ("text",))
+    assert (taught.needs, taught.dtype) == (("teacher", "small"), "float32")
+
+
+def test_a_long_line_of_children_reads(tmp_path: Path) -> None:
+    line = "".join(f'[models.m{n + 1}]\nparent = "m{n}"\n' for n in range(1500))
+    assert len(read_models(own_file(tmp_path, f"[models.m0]\n{HUB}\n{line}"))) == 1501
+
+
 def test_a_child_may_be_declared_before_its_parent(tmp_path: Path) -> None:
     text = '[models.child]\nparent = "base"\n[models.base]\nsource = "gpt2"\n'
     assert list(read_models(own_file(tmp_path, text))) == ["child", "base"]
@@ -175,7 +223,22 @@ QUANTISED = '[models.base]\nsource = "owner/name"\n[models.m]\nparent = "base"\n
 
 BROKEN = {
     "no source": ("[models.m]\n", "[models.m]: source (or parent) is missing"),
-    "source and parent": (f'{BASE}[models.m]\n{HUB}\nparent = "base"\n', "[models.m]: source and parent are both given"),
+    "source and parent and recipe": (f'{BASE}[models.m]\n{HUB}\nparent = "base"\nrecipe = [{{ quantize = "bf16" }}]\n', "[models.m]: recipe = ", "source and parent are both given", "ready-made child"),
+    "an empty recipe of a ready-made child": (f'{BASE}[models.m]\n{HUB}\nparent = "base"\nrecipe = []\n', "[models.m]: recipe = []: source and parent are both given"),
+    "a ready-made child of itself": (f'[models.m]\n{HUB}\nparent = "m"\n', "parent: 'm' -> 'm' is a circle"),
+    "a ready-made child with a revision of a folder": (f'{BASE}[models.m]\nsource = "./small"\nparent = "base"\nrevision = "main"\n', "revision = 'main': belongs to a hub id"),
+    "a distillation without a student": (f'{QUANTISED}[{{ distill = "logits", text = "t.txt" }}]\n', "recipe step 1: distill = 'logits': no student is given; say it in one way: layers = 4"),
+    "a distillation with two students": (f'{QUANTISED}[{{ distill = "logits", text = "t.txt", layers = 2, student = "base" }}]\n', "recipe step 1: distill = 'logits': layers and student are all given"),
+    "a distillation without a text": (f'{QUANTISED}[{{ distill = "logits", layers = 2 }}]\n', "recipe step 1: distill = 'logits': text is missing"),
+    "layers twice": (f'{QUANTISED}[{{ distill = "logits", text = "t.txt", keep_layers = [0, 3, 3] }}]\n', "keep_layers = [0, 3, 3]: each layer once"),
+    "no layers": (f'{QUANTISED}[{{ distill = "logits", text = "t.txt", layers = 0 }}]\n', "recipe step 1: distill = 'logits': layers = 0"),
+    "no steps": (f'{QUANTISED}[{{ distill = "logits", text = "t.txt", layers = 2, steps = 0 }}]\n', "steps = 0; valid: a whole number from 1"),
+    "a temperature of 0": (f'{QUANTISED}[{{ distill = "logits", text = "t.txt", layers = 2, temperature = 0 }}]\n', "temperature = 0; valid: a number from 0.01"),
+    "a weight without end": (f'{QUANTISED}[{{ distill = "logits", text = "t.txt", layers = 2, hidden_weight = inf }}]\n', "hidden_weight = inf"),
+    "an unknown student": (f'{QUANTISED}[{{ distill = "logits", text = "t.txt", student = "bse" }}]\n', "recipe step 1: student = 'bse': no such model; declared are 'base', 'm'", "did you mean 'base'?"),
+    "a student of itself": (f'{QUANTISED}[{{ distill = "logits", text = "t.txt", student = "m" }}]\n', "a model that a recipe names: 'm' -> 'm' is a circle"),
+    "a circle through a student": (f'{QUANTISED}[{{ distill = "logits", text = "t.txt", student = "n" }}]\n[models.n]\nparent = "m"\n', "a model that a recipe names: 'm' -> 'n' -> 'm' is a circle"),
+    "an adapter without a source": (f'{QUANTISED}[{{ adapter = "lora" }}]\n', "recipe step 1: adapter = 'lora': source is missing"),
     "an empty source": ('[models.m]\nsource = ""\n', "[models.m]: source = '': must be a text that is not empty"),
     "a source list": ('[models.m]\nsource = ["a"]\n', "[models.m]: source = ['a']: must be a text that is not empty"),
     "a misspelt key": (f'[models.m]\n{HUB}\ndype = "float32"\n', "unknown key 'dype' (= 'float32')", "valid keys are 'source', 'revision', 'dtype', 'kind', 'parent', 'recipe'", "did you mean 'dtype'?"),

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from jinja2 import Template
 
     from pytest_biasaudit.report.canvas import Picture
-TEMPLATES = ("report.html.jinja", "macros.html.jinja", "benchmark.html.jinja")
+TEMPLATES = ("report.html.jinja", "macros.html.jinja", "benchmark.html.jinja", "study.html.jinja")
 ESTIMATE_HEADS = (
     *("Metric", "Comparison", "Value", "Interval", "Level", "Method", "p", "p adjusted"),
     *("Answers used", "People", "Templates", "Not used", "Note"),
@@ -73,6 +73,7 @@ def render_page(evidence: Evidence, *, sections: Sequence[tuple[str, str]] = ())
         counts=rows.verdict_counts(records),
         verdicts=_by_context(verdicts),
         contexts=_contexts(evidence, records, verdicts),
+        study=_study(evidence),
         models=lineage.model_rows(evidence.models),
         rules=_rules(records),
         metrics=_metrics(records),
@@ -166,6 +167,24 @@ def _contexts(
             }
         )
     return drawn
+
+
+def _study(evidence: Evidence) -> list[dict[str, Any]]:
+    """The section on sweeps; its arithmetic is imported where there is a benchmark only."""
+    if not any(isinstance(record.audit, BenchmarkAudit) for record in evidence.audits):
+        return []
+    from pytest_biasaudit.report.study_section import study_parts
+
+    return [
+        {
+            "anchor": part.anchor,
+            "title": part.title,
+            "audit": part.audit,
+            "pictures": _drawn(*part.pictures),
+            "grids": part.grids,
+        }
+        for part in study_parts(evidence)
+    ]
 
 
 def _audit(record: AuditRecord, anchor: str, verdicts: Sequence[rows.VerdictRow], *, number: int) -> dict[str, Any]:

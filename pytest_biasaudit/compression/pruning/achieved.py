@@ -19,7 +19,7 @@ def sparsity_facts(module: torch.nn.Module, weights: Mapping[str, torch.Tensor])
 
     weights  by the layer's name, after the pruning
     """
-    zeros = {name: int((weight == 0).sum()) for name, weight in weights.items()}
+    zeros = {name: weight.numel() - int(torch.count_nonzero(weight)) for name, weight in weights.items()}
     kinds: dict[str, list[float]] = {}
     for name, weight in weights.items():
         kinds.setdefault(kind_of(name), []).append(zeros[name] / weight.numel())

@@ -9,7 +9,7 @@ import torch
 
 from pytest_biasaudit.compression.materials import Applied, Materials
 from pytest_biasaudit.compression.pruning.layerwise import prune_layer_by_layer
-from pytest_biasaudit.compression.pruning.lowest import Amount, amount_of, lowest_by_row, lowest_of_all
+from pytest_biasaudit.compression.pruning.lowest import Amount, amount_of, lowest_in_groups, lowest_of_all
 from pytest_biasaudit.compression.recipe import Step
 from pytest_biasaudit.errors import RecipeError
 
@@ -75,8 +75,7 @@ def _prune_block(block: torch.Tensor, upper: torch.Tensor, amount: Amount) -> to
     for at in range(len(block)):
         if amount.of and at % amount.of == 0:
             group = slice(at, at + amount.of)
-            saliency = (block[group].square() / scale[group]).T
-            gone[group] = lowest_by_row(saliency, amount.of - amount.kept).T
+            gone[group] = lowest_in_groups((block[group].square() / scale[group]).T, amount).T
         errors[at] = block[at] * gone[at] / diagonal[at]
         block[at + 1 :].addr_(upper[at, at + 1 :], errors[at], alpha=-1)
     block.masked_fill_(gone, 0)

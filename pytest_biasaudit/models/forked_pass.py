@@ -14,6 +14,7 @@ import torch
 from pytest_biasaudit.models.forks import Row, rows_of
 from pytest_biasaudit.models.prefix_tree import WORTH_SPLITTING, Segment, unique_tokens
 from pytest_biasaudit.models.tree_pass import TOLERANCE, TreePass, vocabulary_of
+from pytest_biasaudit.models.without_gradients import without_gradients
 
 LONGEST = 512
 """Tokens of a sequence above which nothing is packed: a row's mask grows with the square of its length."""
@@ -92,7 +93,7 @@ class ForkedPass:
         found = torch.randint(0, vocabulary_of(self.tree_pass.module), (16,), generator=draw).tolist()
         pair = [tuple(found[:8]), (*found[:3], *found[8:14])]
         alone = [tuple(found[5:16]), tuple(found[5:7])]
-        with torch.inference_mode():
+        with without_gradients(self.tree_pass.module):
             try:
                 rows = [*rows_of(pair, most=2), *rows_of(alone, most=2)]
                 batch = self._forward(rows)

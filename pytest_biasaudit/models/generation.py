@@ -14,6 +14,7 @@ from typing import Literal
 import torch
 
 from pytest_biasaudit.models.tree_pass import State, TreePass
+from pytest_biasaudit.models.without_gradients import without_gradients
 
 
 @dataclass
@@ -42,7 +43,7 @@ def write(
     prompts = list(unique)
     tree_pass, roots = tree_pass.plan(prompts, more=max_new_tokens)
     pen = _Pen(seeds=seeds, stop=stop, limit=max_new_tokens, temperature=temperature)
-    with torch.inference_mode():
+    with without_gradients(tree_pass.module):
         for batch in tree_pass.walk(roots, batch_size=batch_size, keep=True):
             jobs: list[int] = []
             rows: list[int] = []

@@ -41,14 +41,15 @@ def tensors_sha256(module: torch.nn.Module) -> str:
     digest = hashlib.sha256()
     seen: set[tuple[int, tuple[int, ...]]] = set()
     for name, value in sorted(module.state_dict().items()):
-        for title, part in _state_parts(name, value):
+        for title, part, stays in _state_parts(name, value):
             if not isinstance(part, torch.Tensor):
                 digest.update(f"{title}={part!r}".encode())
                 continue
-            key = (part.data_ptr(), tuple(part.shape))
-            if part.numel() and key in seen:
-                continue
-            seen.add(key)
+            if stays:
+                key = (part.data_ptr(), tuple(part.shape))
+                if part.numel() and key in seen:
+                    continue
+                seen.add(key)
             digest.update(f"{title} {part.dtype} {tuple(part.shape)}\n".encode())
             digest.update(part.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy().data)
     return digest.hexdigest()
@@ -68,30 +69,31 @@ def plain_parts(tensor: torch.Tensor) -> Iterator[tuple[str, torch.Tensor]]:
             yield f".{name}{under}", plain
 
 
-def _state_parts(name: str, value: Any) -> Iterator[tuple[str, Any]]:
-    """A value of a state as plain tensors and plain values, each with a title."""
+def _state_parts(name: str, value: Any) -> Iterator[tuple[str, Any, bool]]:
+    """A value of a state as plain tensors and plain values, each with a title, and whether it stays at its address."""
     import torch
 
-    if isinstance(value, (tuple, list)):  # torch.ao's packed parameters: weight and bias
+    if isinstance(value, (tuple, list)):  # torch.ao's packed parameters, unpacked: weight and bias
         for index, one in enumerate(value):
-            yield from _state_parts(f"{name}[{index}]", one)
+            for title, part, _ in _state_parts(f"{name}[{index}]", one):
+                yield title, part, False
     elif not isinstance(value, torch.Tensor):
-        yield name, value
+        yield name, value, False
     elif value.is_quantized:
         scheme = value.qscheme()
         if scheme in (torch.per_tensor_affine, torch.per_tensor_symmetric):
-            yield f"{name}.grid", (str(scheme), value.q_scale(), value.q_zero_point())
+            yield f"{name}.grid", (str(scheme), value.q_scale(), value.q_zero_point()), False
         else:
-            yield f"{name}.grid", (str(scheme), value.q_per_channel_axis())
-            yield f"{name}.scales", value.q_per_channel_scales()
-            yield f"{name}.zero_points", value.q_per_channel_zero_points()
-        yield f"{name}.levels", value.int_repr()
+            yield f"{name}.grid", (str(scheme), value.q_per_channel_axis()), False
+            yield f"{name}.scales", value.q_per_channel_scales(), False
+            yield f"{name}.zero_points", value.q_per_channel_zero_points(), False
+        yield f"{name}.levels", value.int_repr(), False
     elif hasattr(value, "__tensor_flatten__"):
-        yield f"{name}.form", _form(value)
+        yield f"{name}.form", _form(value), False
         for under, plain in plain_parts(value):
-            yield f"{name}{under}", plain
+            yield f"{name}{under}", plain, True
     else:
-        yield name, value
+        yield name, value, True
 
 
 def _form(tensor: Any) -> str:

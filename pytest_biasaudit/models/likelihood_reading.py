@@ -12,6 +12,7 @@ import torch
 from pytest_biasaudit.models.forked_pass import ForkedBatch, ForkedPass
 from pytest_biasaudit.models.token_reading import rows_at_once, token_logprobs
 from pytest_biasaudit.models.tree_pass import Batch, TreePass, vocabulary_of
+from pytest_biasaudit.models.without_gradients import without_gradients
 
 Read = tuple[int, int, int]
 """A place in a batch's flattened positions, the token that should follow there, and the sequence it counts for."""
@@ -41,7 +42,7 @@ def continuation_logprobs(
     walked, roots = tree_pass.plan(asked)
     rows = forked.plan(asked, roots, batch_size=batch_size) if forked is not None else None
     sums = [0.0] * len(sequences)
-    with torch.inference_mode():
+    with without_gradients(tree_pass.module):
         if forked is not None and rows is not None:
             for packed in forked.walk(rows, batch_size=batch_size):
                 _add(tree_pass, packed.hidden, _packed_reads(packed, sequences, starts), sums)

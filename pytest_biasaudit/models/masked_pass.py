@@ -14,6 +14,7 @@ import torch
 
 from pytest_biasaudit.models.token_reading import rows_at_once
 from pytest_biasaudit.models.tree_pass import TOLERANCE, logits_of, vocabulary_of
+from pytest_biasaudit.models.without_gradients import without_gradients
 
 ROW_TOKENS = 32
 """Tokens of a row that counts as one in a batch's size: a sentence, about."""
@@ -63,7 +64,7 @@ class MaskedPass:
         most = rows_at_once(vocabulary_of(self.module))
         read: list[torch.Tensor] = []
         for batch in self._batches(rows, batch_size):
-            with torch.inference_mode():
+            with without_gradients(self.module):
                 read.append(self._read([rows[index] for index in batch]))
             waiting += batch
             while len(waiting) >= most or (waiting and not self.own_head):
@@ -113,7 +114,7 @@ class MaskedPass:
             return read.float()
         # The module's own head, on one token of no meaning: what the body made of it is replaced.
         token = torch.full((1, 1), self._padding, device=self.device)
-        with torch.inference_mode(), _changed(self._body, lambda hidden: read[None]):
+        with without_gradients(self.module), _changed(self._body, lambda hidden: read[None]):
             return logits_of(self.module(token))[0].float()
 
     # -- proving ----------------------------------------------------------------------------------------------------
@@ -125,7 +126,7 @@ class MaskedPass:
         tokens = tuple(known[int(place)] for place in torch.randint(0, len(known), (9,), generator=draw))
         even = [MaskedRow(tokens=tokens, position=2), MaskedRow(tokens=tokens[::-1], position=7)]
         uneven = [*even, MaskedRow(tokens=tokens[3:8], position=1)]
-        with torch.inference_mode():
+        with without_gradients(self.module):
             plain = torch.log_softmax(torch.cat([self._headed(self._read([row])) for row in uneven]), -1)
         for pads, rows in ((True, uneven), (False, even)):
             for own_head, place in ((True, _last_attention(self.module)), (True, None), (False, None)):
@@ -133,7 +134,7 @@ class MaskedPass:
                     continue
                 self.pads, self.own_head, self.narrows_at = pads, own_head, place
                 try:
-                    with torch.inference_mode():
+                    with without_gradients(self.module):
                         found = torch.log_softmax(self._headed(self._read(rows)), -1)
                 except Exception:  # whatever a module raises that is not built this way: it is asked more plainly
                     continue

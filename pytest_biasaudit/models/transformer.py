@@ -17,6 +17,7 @@ import torch
 from pytest_biasaudit.errors import ModelError
 from pytest_biasaudit.models.identity import hooks_of, tensors_sha256
 from pytest_biasaudit.models.protocol import ModelIdentity, Pooling
+from pytest_biasaudit.models.without_gradients import without_gradients
 
 
 class TransformerModel:
@@ -122,7 +123,7 @@ class TransformerModel:
         for row, tokens in enumerate(rows):
             ids[row, : len(tokens)] = torch.tensor(tokens)
             real[row, : len(tokens)] = 1
-        with torch.inference_mode():
+        with without_gradients(self.module):
             hidden = self._hidden(ids.to(device), real.to(device)).float()
             if pooling == "cls":
                 pooled = hidden[:, 0]

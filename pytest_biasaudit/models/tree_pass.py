@@ -17,6 +17,7 @@ from typing import Any
 import torch
 
 from pytest_biasaudit.models.prefix_tree import NEVER, Segment, padded_length, prefix_tree
+from pytest_biasaudit.models.without_gradients import without_gradients
 
 TOLERANCE = {torch.float32: 2e-3, torch.float64: 2e-3}
 """Largest difference in nats between a shared and a plain pass that counts as rounding; 1.0 for half precision."""
@@ -189,7 +190,7 @@ class TreePass:
         middle.children = [Segment(tokens=tuple(tokens[8:]), start=5, ends=[2])]
         root.children = [leaf, middle]
         whole = [shared + long, shared + short, shared + short + tuple(tokens[8:])]
-        with torch.inference_mode():
+        with without_gradients(self.module):
             plain = torch.stack([self.plain(torch.tensor([sequence]))[0, -1].float().cpu() for sequence in whole])
             exact = self._head_is_exact(whole[0], plain[0])
             for own_head, shares in ((True, True), (False, True)):

@@ -229,8 +229,9 @@ def _check_model(
         reason = f"no such model; declared are {listed(models) if models else 'none'}{did_you_mean(name, models)}"
     elif sweep.recipes and spec.kind == "vectors":
         reason = "is a file of word vectors; recipes are for transformers"
-    elif sweep.revisions and spec.parent is not None:
-        reason = f"is made from {spec.parent!r} and has no revisions; sweep {spec.parent!r}, with its recipe in recipes"
+    elif sweep.revisions and spec.made_from is not None:
+        of = spec.made_from
+        reason = f"is made from {of!r} and has no revisions; sweep {of!r}, with its recipe in recipes"
     elif sweep.revisions and not _has_slot(spec) and not is_hub_id(spec.source or "", folder):
         reason = (
             f"its source {shown(spec.source)} has no revisions; a hub id such as 'owner/name' has them, and a source with "

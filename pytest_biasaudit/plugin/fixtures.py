@@ -83,8 +83,21 @@ def biasaudit_quantize(request: pytest.FixtureRequest) -> Callable[..., Transfor
 
 @pytest.fixture(scope="session")
 def biasaudit_prune(request: pytest.FixtureRequest) -> Callable[..., TransformerModel]:
-    """Makes a pruned child: `biasaudit_prune(model, "magnitude", sparsity=0.3)`. The model is not touched."""
+    """Makes a pruned child: `biasaudit_prune(model, "magnitude", sparsity=0.3)`. The model is not touched.
+
+    Settings that are lists are given as lists: `biasaudit_prune(model, "heads", heads=[[12, 4]])`.
+    """
     return _deriving(request, "prune")
+
+
+@pytest.fixture(scope="session")
+def biasaudit_distill(request: pytest.FixtureRequest) -> Callable[..., TransformerModel]:
+    """Teaches a student: `biasaudit_distill(teacher, "logits", text="corpus.txt", layers=4, steps=500)`.
+
+    The teacher is not touched. Files are relative to the root folder, or absolute; a student that was taught before on
+    the same text is taken from the cache.
+    """
+    return _deriving(request, "distill")
 
 
 def _deriving(request: pytest.FixtureRequest, action: str) -> Callable[..., TransformerModel]:
@@ -96,9 +109,12 @@ def _deriving(request: pytest.FixtureRequest, action: str) -> Callable[..., Tran
         model: object, method: str, *, name: str | None = None, tokenizer: object = None, **settings: Any
     ) -> TransformerModel:
         """A child of `model` (a declared name, a loaded model, or a live module with its tokenizer) by one recipe step."""
+        from pathlib import Path
+
         from pytest_biasaudit.compression.recipe import read_step
 
-        step = read_step({action: method, **settings}, session.methods)
+        plain = {key: str(value) if isinstance(value, Path) else value for key, value in settings.items()}
+        step = read_step({action: method, **plain}, session.methods)
         return session.auditor.derive(_with(model, tokenizer), [step], name=name)
 
     return derive

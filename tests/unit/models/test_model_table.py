@@ -269,7 +269,7 @@ BROKEN = {
     "a step with two actions": (f'{QUANTISED}[{{ quantize = "rtn", prune = "magnitude" }}]\n', "recipe step 1: ", "exactly one"),
     "an unknown method in the second step": (f'{QUANTISED}[{{ quantize = "bf16" }}, {{ prune = "magnitud" }}]\n', "recipe step 2: prune = 'magnitud'", "did you mean 'magnitude'?"),
     "an unknown setting": (f'{QUANTISED}[{{ quantize = "rtn", bit = 8 }}]\n', "recipe step 1: ", "'bit'", "did you mean 'bits'?"),
-    "bits that there are not": (f'{QUANTISED}[{{ quantize = "rtn", bits = 7 }}]\n', "recipe step 1: ", "bits = 7", "4 or 8"),
+    "bits that there are not": (f'{QUANTISED}[{{ quantize = "rtn", bits = 17 }}]\n', "recipe step 1: ", "bits = 17", "2 to 8"),
     "a sparsity of nan": (f'{QUANTISED}[{{ prune = "magnitude", sparsity = nan }}]\n', "recipe step 1: ", "sparsity = nan"),
     "a sparsity of all": (f'{QUANTISED}[{{ prune = "magnitude", sparsity = 1.5 }}]\n', "recipe step 1: ", "sparsity = 1.5"),
     "a sparsity too long to print": (f'{QUANTISED}[{{ prune = "magnitude", sparsity = 0x1{"0" * 9000} }}]\n', "recipe step 1: "),

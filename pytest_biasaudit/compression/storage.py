@@ -31,6 +31,8 @@ class StoredTensor:
     """With scales, zero points and tables."""
     bits_per_weight: float
     """8 x bytes / numel: above the nominal bits by what the scales take."""
+    quantised: bool
+    """Kept as levels with scales, or in a back end's packed form, and not as one plain tensor."""
     sparsity: float | None
     """Share of weights that are exactly zero; None where it was not asked for, or what is stored cannot be read back."""
 
@@ -46,6 +48,7 @@ class _Held:
     more_bytes: int = 0
     read: Callable[[], torch.Tensor] | None = None
     """The weights as numbers."""
+    quantised: bool = True
     fleeting: bool = False
     """Unpacked for the asking: its address means nothing."""
 
@@ -72,6 +75,7 @@ def stored_tensors(module: torch.nn.Module, *, sparsity: bool = True) -> Iterato
                 numel=count,
                 bytes=size,
                 bits_per_weight=8 * size / count,
+                quantised=held.quantised,
                 sparsity=_sparsity(held, count) if sparsity else None,
             )
 
@@ -131,6 +135,7 @@ def _plain(name: str, tensor: torch.Tensor) -> _Held:
         shape=tuple(tensor.shape),
         parts=(tensor,),
         read=lambda: tensor.detach(),
+        quantised=False,
     )
 
 
@@ -139,8 +144,9 @@ def _tensor(part: torch.nn.Module, name: str, tensor: torch.Tensor) -> _Held:
     state: Any = getattr(tensor, "quant_state", None)
     if state is not None:  # bitsandbytes' four bits
         tables = [state.absmax, state.code, state.offset]
-        if state.state2 is not None:
-            tables += [state.state2.absmax, state.state2.code]
+        second = getattr(state, "state2", None)  # the scales' own scales
+        if second is not None:
+            tables += [second.absmax, second.code]
         parts = (tensor.data, *(one for one in tables if isinstance(one, torch.Tensor)))
         return _Held(
             name=name, dtype=str(state.quant_type), shape=tuple(state.shape), parts=parts, read=lambda: _four_bit(given)

@@ -65,7 +65,7 @@ def test_the_parent_is_not_touched_and_the_child_says_where_it_comes_from() -> N
     assert tensors_sha256(parent.module) == before
     assert child.identity.parent == "base"
     assert child.identity.parent_digest == parent.identity.digest
-    assert child.identity.recipe == ({"quantize": "rtn", "bits": 4, "lm_head": False},)
+    assert child.identity.recipe == ({"quantize": "rtn", "bits": 4, "lm_head": False, "symmetric": True},)
     assert child.identity.weights_sha256 == tensors_sha256(child.module) != before
     assert child.identity.digest != parent.identity.digest
 

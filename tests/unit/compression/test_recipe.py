@@ -7,7 +7,12 @@ from pytest_biasaudit.errors import RecipeError
 
 
 def test_a_step_is_complete_with_its_defaults() -> None:
-    assert read_step({"quantize": "rtn"}).plain() == {"quantize": "rtn", "bits": 8, "lm_head": False}
+    assert read_step({"quantize": "rtn"}).plain() == {
+        "quantize": "rtn",
+        "bits": 8,
+        "lm_head": False,
+        "symmetric": True,
+    }
     assert read_step({"prune": "magnitude", "sparsity": 0.3}).setting("sparsity") == 0.3
 
 
@@ -32,9 +37,9 @@ def test_the_digest_knows_steps_and_their_order_and_not_the_order_of_keys() -> N
         ({"quantize": "rtn", "prune": "magnitude"}, ["exactly one of"]),
         ({"quantise": "rtn"}, ["exactly one of", "quantise"]),
         ({"quantize": "rnt"}, ["rnt", "did you mean 'rtn'"]),
-        ({"quantize": 8}, ["8", "valid: rtn, bf16, fp16"]),
+        ({"quantize": 8}, ["8", "valid: rtn, bf16, fp16, "]),
         ({"quantize": "rtn", "bit": 4}, ["unknown setting 'bit'", "did you mean 'bits'"]),
-        ({"quantize": "rtn", "bits": 3}, ["bits = 3", "4 or 8"]),
+        ({"quantize": "rtn", "bits": 9}, ["bits = 9", "2 to 8"]),
         ({"quantize": "rtn", "bits": True}, ["bits = True"]),
         ({"quantize": "rtn", "bits": 8.0}, ["bits = 8.0"]),
         ({"quantize": "rtn", "group_size": 0}, ["group_size = 0", "positive"]),

@@ -77,9 +77,8 @@ def int8(module: torch.nn.Module, step: Step, materials: Materials) -> Applied:
                 threshold=float(threshold),
                 device="meta",
             )
-            _put(
-                module, name, linear, layer, Int8Params(linear.weight.data, requires_grad=False, has_fp16_weights=False)
-            )
+            weight = Int8Params(linear.weight.data, requires_grad=False, has_fp16_weights=False)
+            _put(module, linear, layer, weight)
     quiet_when_asked("bitsandbytes.autograd._functions")
     facts = chosen.facts(
         module,

@@ -14,25 +14,34 @@ NUMBER = re.compile(r"(?<=\.)\d+(?=\.|$)|^\d+(?=\.|$)")
 
 
 def is_attention(part: torch.nn.Module) -> bool:
-    """Whether a module's class is called an attention."""
-    return ATTENTION.search(type(part).__name__) is not None
+    """Whether a module's class is called an attention; a whole layer that is called after its attention (Jamba) is none."""
+    name = type(part).__name__
+    return ATTENTION.search(name) is not None and not name.endswith(("Layer", "Block"))
 
 
 def blocks_of(module: torch.nn.Module) -> tuple[str, ...]:
-    """Names of the blocks, in the order of the module: numbered parts with an attention and weights beside it.
+    """Names of the blocks, in the order of the module: numbered parts with an attention and something beside it.
 
-    The innermost such part: ALBERT numbers groups and the layers in them, T5 numbers the parts of a block.
+    The innermost such part: ALBERT numbers groups and the layers in them, T5 numbers the parts of a block. The parts
+    numbered with one are blocks too, so that a layer without attention keeps its number (Jamba).
     """
     found: list[str] = []
     for name, part in module.named_modules():
         if not name.rpartition(".")[2].isdigit() or is_attention(part):
             continue
-        within = {
-            id(weight) for attention in part.modules() if is_attention(attention) for weight in attention.parameters()
-        }
-        if within and any(id(weight) not in within for weight in part.parameters()):
+        within = {id(inner) for attention in part.modules() if is_attention(attention) for inner in attention.modules()}
+        if within and any(id(leaf) not in within for leaf in part.modules() if not any(leaf.children())):
             found.append(name)
-    return tuple(name for name in found if not any(other.startswith(f"{name}.") for other in found))
+    lists = {name.rpartition(".")[0] for name in found if not any(other.startswith(f"{name}.") for other in found)}
+    return tuple(f"{one}.{number}".lstrip(".") for one in _in_order(module, lists) for number in _numbers(module, one))
+
+
+def _in_order(module: torch.nn.Module, names: set[str]) -> list[str]:
+    return [name for name, _ in module.named_modules() if name in names]
+
+
+def _numbers(module: torch.nn.Module, name: str) -> list[str]:
+    return [number for number, _ in module.get_submodule(name).named_children() if number.isdigit()]
 
 
 def block_around(name: str, blocks: Iterable[str]) -> str | None:
@@ -55,7 +64,9 @@ def expert_blocks(module: torch.nn.Module, blocks: Iterable[str]) -> dict[str, s
     found: dict[str, str] = {}
     for block in blocks:
         for name, weight in module.get_submodule(block).named_parameters():
-            if weight.ndim == 3 and attention_around(module, f"{block}.{name.rpartition('.')[0]}", block) is None:
+            around = f"{block}.{name.rpartition('.')[0]}".rstrip(".")
+            owner = type(module.get_submodule(around)).__name__
+            if weight.ndim == 3 and ("expert" in name.lower() or "expert" in owner.lower()):
                 found.setdefault(block, f"{block}.{name}")
     return found
 

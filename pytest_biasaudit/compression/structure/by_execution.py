@@ -68,7 +68,8 @@ def _told(module: torch.nn.Module, *, second: bool) -> tuple[int, int, int]:
         config = config.get_text_config()
     hidden = _number(config, "hidden_size")
     heads = (_number(config, "decoder_attention_heads") if second else 0) or _number(config, "num_attention_heads")
-    width = _number(config, "v_head_dim") or _number(config, "head_dim") or (hidden // heads if heads else 0)
+    said = next((found for name in ("v_head_dim", "head_dim", "d_kv") if (found := _number(config, name))), 0)
+    width = said or (hidden // heads if heads else 0)
     return heads, width, hidden
 
 

@@ -14,7 +14,7 @@ from pytest_biasaudit.compression.structure.sites import HeadSite, NeuronSite, R
 
 BLOCK = r"^(?P<block>(?:.*\.)?\d+)\."
 OWN_ATTENTION = re.compile(
-    BLOCK + r"(?:self_attn\.(?:o_proj|out_proj|dense)"
+    BLOCK + r"(?:self_attn\.(?:o_proj|out_proj|dense|output)"
     r"|attn\.(?:c_proj|out_proj|o_proj|Wo|attention\.out_proj)"
     r"|attention\.(?:dense|out_lin|output\.dense|attn\.o)"
     r"|self_attention\.dense)$"
@@ -22,7 +22,7 @@ OWN_ATTENTION = re.compile(
 CROSS_ATTENTION = re.compile(BLOCK + r"(?:encoder_attn\.out_proj|crossattention\.(?:output\.dense|c_proj))$")
 MLP = re.compile(
     BLOCK + r"(?:mlp\.(?:down_proj|c_proj|dense_4h_to_h|fc2|fc_out|Wo)"
-    r"|output\.dense|fc2|ffn\.(?:lin2|down_proj)|ffn_output)$"
+    r"|output\.dense|fc2|ffn\.(?:lin2|down_proj)|ffn_output|feed_forward\.(?:w2|down_proj))$"
 )
 T5 = re.compile(
     r"^(?P<block>(?:.*\.)?block\.\d+)\.layer\.\d+\."
@@ -32,6 +32,8 @@ T5 = re.compile(
 
 WIDTHS = ("v_head_dim", "head_dim", "head_size", "attention_head_size", "key_value_proj_dim")
 """What an attention module calls the width of a head; what goes into the output projection is as wide as the values."""
+COUNTS = ("num_heads", "n_head", "n_heads", "num_attention_heads")
+"""What it calls the number of heads; GPT says this alone."""
 
 
 def sites_by_name(module: torch.nn.Module) -> Sites:
@@ -46,7 +48,7 @@ def sites_by_name(module: torch.nn.Module) -> Sites:
         if role is None:
             neurons.append(NeuronSite(name=name, block=block, neurons=sizes[0]))
             continue
-        width = _width(module, name, block)
+        width = _width(module, name, block, sizes[0])
         if width is None or sizes[0] % width:
             told = f"heads of width {width}" if width else "no width of a head"
             faults.append(f"{name} takes {sizes[0]} inputs, and the attention around it says {told}")
@@ -69,14 +71,18 @@ def _known(name: str) -> tuple[str, Role | None] | None:
     return None
 
 
-def _width(module: torch.nn.Module, name: str, block: str) -> int | None:
-    """A head's width, as the nearest attention module around a projection says it; None where none or two are said."""
+def _width(module: torch.nn.Module, name: str, block: str, inputs: int) -> int | None:
+    """A head's width, as the nearest module around a projection says it; None where none or two are said.
+
+    Where only the number of heads is said, the inputs are shared out among them.
+    """
     around = name.rpartition(".")[0]
     while len(around) > len(block):
-        for attribute in WIDTHS:
-            said = {getattr(part, attribute, None) for part in module.get_submodule(around).modules()} - {None}
+        parts = list(module.get_submodule(around).modules())
+        for attribute in (*WIDTHS, *COUNTS):
+            said = {value for part in parts if isinstance(value := getattr(part, attribute, None), int) and value > 0}
             if said:
                 one = said.pop()
-                return one if not said and isinstance(one, int) and one > 0 else None
+                return None if said else one if attribute in WIDTHS else inputs // one
         around = around.rpartition(".")[0]
     return None

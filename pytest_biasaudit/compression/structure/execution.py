@@ -27,14 +27,17 @@ def at_rest(module: torch.nn.Module) -> Iterator[None]:
             part.training = True
 
 
-def tiny_pass(module: torch.nn.Module, **asked: Any) -> Any:
-    """What the model gives for five tokens (and five of a decoder, where there are both halves). Raises what it raises."""
+def tiny_pass(module: torch.nn.Module, *, rows: int = 1, **asked: Any) -> Any:
+    """What the model gives for five tokens (and five of a decoder, where there are both halves). Raises what it raises.
+
+    rows  how often the five tokens stand in the batch
+    """
     config = getattr(module, "config", None)
     first = next(module.parameters(), None)
     vocabulary = getattr(config, "vocab_size", None)
-    special = {getattr(config, name, None) for name in ("pad_token_id", "bos_token_id", "eos_token_id")}
+    special = [getattr(config, name, None) for name in ("pad_token_id", "bos_token_id", "eos_token_id")]
     ids = [one for one in range(vocabulary if isinstance(vocabulary, int) else 100) if one not in special][:TOKENS]
-    tokens = torch.tensor([ids], device=first.device if first is not None else None)
+    tokens = torch.tensor([ids] * rows, device=first.device if first is not None else None)
     given: dict[str, Any] = {"input_ids": tokens, **asked}
     if getattr(config, "is_encoder_decoder", False):
         given["decoder_input_ids"] = tokens

@@ -12,6 +12,7 @@ from pytest_biasaudit.compression.structure.by_name import sites_by_name
 from pytest_biasaudit.compression.structure.execution import linears_in_order
 from pytest_biasaudit.compression.structure.places import Kind, Place, Structure
 from pytest_biasaudit.compression.structure.sites import HeadSite, NeuronSite
+from pytest_biasaudit.compression.structure.slices import why_not_slices
 
 SHOWN = 3
 
@@ -38,15 +39,13 @@ def structure_of(module: torch.nn.Module) -> Structure:
     heads_fault = named.faults[0] if named.faults else _difference(named.heads, run.heads)
     neurons_fault = _difference(by_name, run.neurons)
     if not named.heads and not run.heads and not named.faults:
-        heads_fault = (
-            "it has no attention: no part is of a class called so, and none has the name of its output projection"
-        )
+        heads_fault = "it has no attention in its layers, neither by the classes of their parts nor by their names"
     if not by_name and not run.neurons:
         neurons_fault = "it has no MLP whose down projection could be found"
         if experts:
             neurons_fault = (
                 f"its MLPs are experts kept in one three-dimensional weight ({next(iter(experts.values()))}), not in "
-                "linear layers, so there is no input of a projection to mask; heads can be removed"
+                "linear layers, so there is no input of a projection to mask"
             )
     found: list[HeadSite | NeuronSite] = [*named.heads, *by_name, *run.heads, *run.neurons]
     stacks = numbered(dict.fromkeys(site.block for site in found))
@@ -74,6 +73,7 @@ def structure_of(module: torch.nn.Module) -> Structure:
         )
         for site in by_name
     }
+    heads_fault = heads_fault or why_not_slices(module, heads)
     words = _stacks_in_words(stacks, first_layers)
     faults: dict[Kind, str | None] = {"heads": heads_fault, "neurons": neurons_fault}
     layers: dict[Kind, str] = {
@@ -101,22 +101,23 @@ def _difference(
     if one == other:
         return None
     return (
-        "two ways of finding them disagree, so neither is used: the names of its parts say "
-        f"{_some(one - other)}, the order in which they run says {_some(other - one)}"
+        f"two ways of finding them disagree, so neither is used: by the names of its parts there is {_told(one, other)}; "
+        f"by the order in which they run there is {_told(other, one)}"
     )
 
 
 def _shown(site: HeadSite | NeuronSite) -> str:
     if isinstance(site, HeadSite):
-        return f"{site.name} with {site.heads} heads of width {site.width}" + (
-            ", cross" if site.role == "cross" else ""
-        )
+        return f"{site.name} with {site.heads} heads of {site.width}" + (", cross" if site.role == "cross" else "")
     return f"{site.name} with {site.neurons} neurons"
 
 
-def _some(found: set[str]) -> str:
-    shown = "; ".join(sorted(found)[:SHOWN])
-    return (shown or "nothing beside") + (f" (and {len(found) - SHOWN} more)" if len(found) > SHOWN else "")
+def _told(found: set[str], other: set[str]) -> str:
+    """What one way finds and the other does not."""
+    alone = sorted(found - other)
+    if not alone:
+        return "nothing else" if found else "nothing"
+    return ", ".join(alone[:SHOWN]) + (f" and {len(alone) - SHOWN} more" if len(alone) > SHOWN else "")
 
 
 def _first_layers(module: torch.nn.Module, blocks: Mapping[str, tuple[str, int]]) -> dict[str, tuple[int, int]] | None:

@@ -78,6 +78,11 @@ class Structure:
                 name, rows = query_units(
                     self.module, place.name, place.block, heads=place.count, width=place.width, head=head
                 )
+                if len(rows) != place.width:
+                    raise RecipeError(
+                        f"mode = 'uniform': {name} gives {len(rows)} values a head and a head is {place.width} wide, so its "
+                        "query is not all of them; use mode = 'ablate'"
+                    )
                 units.setdefault((name, "output"), set()).update(rows)
             else:
                 columns = range(head * place.width, (head + 1) * place.width)

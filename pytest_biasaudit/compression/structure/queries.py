@@ -14,20 +14,20 @@ from pytest_biasaudit.compression.structure.blocks import attention_around
 from pytest_biasaudit.compression.structure.projections import sizes_of
 from pytest_biasaudit.errors import RecipeError
 
-OWN = ("q_proj", "query", "q_lin", "q", "query_proj", "q_attn")
-"""Names of a projection that gives queries only."""
-FUSED = ("c_attn", "query_key_value", "qkv_proj", "Wqkv")
+OWN = ("q_proj", "query", "q_lin", "q", "query_proj", "q_attn", "q_b_proj")
+"""Names of a projection that gives queries only, or with something else of each head."""
+FUSED = ("c_attn", "query_key_value", "qkv_proj", "Wqkv", "in_proj")
 """Names of a projection that gives queries, keys and values."""
-ONE_AFTER_ANOTHER = ("gpt2", "phi3", "mpt", "modernbert")
+ONE_AFTER_ANOTHER = ("gpt2", "phi3", "mpt", "modernbert", "openai-gpt")
 """All queries, then all keys, then all values."""
-BY_HEAD = ("gpt_neox", "bloom")
+BY_HEAD = ("gpt_neox", "bloom", "persimmon", "deberta")
 """Query, key and value of head 0, then of head 1, and so on."""
 
 
 def query_units(
     module: torch.nn.Module, output: str, block: str, *, heads: int, width: int, head: int
 ) -> tuple[str, range]:
-    """(name of the projection, its outputs) that are a head's query.
+    """(name of the projection, its outputs) that are a head's query, with what else it gives of that head alone.
 
     output        the attention's output projection, `block` the layer around it
     heads, width  of that attention
@@ -41,8 +41,9 @@ def query_units(
         if (sizes := sizes_of(part)) is not None
     }
     own = [name for name in found if name.rpartition(".")[2] in OWN]
-    if len(own) == 1 and found[own[0]][1] == heads * width:
-        return own[0], range(head * width, (head + 1) * width)
+    if len(own) == 1 and found[own[0]][1] % heads == 0 and found[own[0]][1] >= heads * width:
+        wide = found[own[0]][1] // heads
+        return own[0], range(head * wide, (head + 1) * wide)
     fused = [name for name in found if name.rpartition(".")[2] in FUSED]
     if not own and len(fused) == 1:
         start = _start(module, heads=heads, width=width, head=head, outputs=found[fused[0]][1])
@@ -50,8 +51,8 @@ def query_units(
             return fused[0], range(start, start + width)
     kind = getattr(getattr(module, "config", None), "model_type", type(module).__name__)
     raise RecipeError(
-        f"mode = 'uniform' needs the outputs that are a head's query, and for {kind!r} they are not known: {attention} has "
-        f"{', '.join(name.removeprefix(attention + '.') for name in found) or 'no linear layer'}; use mode = 'ablate'"
+        f"which outputs are a head's query is not known for {kind!r}: {attention} has "
+        f"{', '.join(name.removeprefix(attention + '.') for name in found) or 'no linear layer'}"
     )
 
 
@@ -59,6 +60,8 @@ def _start(module: torch.nn.Module, *, heads: int, width: int, head: int, output
     """The first output of a head's query in a fused projection; None where the order is not known."""
     config: Any = getattr(module, "config", None)
     kind = getattr(config, "model_type", None)
+    if kind == "gpt_bigcode":
+        return head * width if config.multi_query else head * 3 * width
     if kind == "falcon":
         return _falcon_start(config, heads=heads, width=width, head=head, outputs=outputs)
     if kind in ONE_AFTER_ANOTHER:

@@ -79,8 +79,9 @@ def _removed(structure: Structure, cuts: Sequence[Cut], pairs: Pairs, kind: Kind
             f"prune = {kind!r}: layers share their weights here, so what is removed from one is removed at up to {runs} depths"
         )
     if masks:
+        held = type(getattr(module.get_submodule(masks[0]), "projection", None)).__name__
         notes.append(
-            f"prune = {kind!r}: the weights of {len(masks)} projections are quantised ({masks[0]}), so no zeros were written; "
-            "masks stand around them, which no other program knows: keep the recipe, or prune before quantising"
+            f"prune = {kind!r}: no zeros can be written into the weights of {len(masks)} projections ({masks[0]}: {held}); masks "
+            "stand around them, which other programs do not know: keep the recipe, or prune before quantising"
         )
     return Applied(module=module, facts=facts, notes=tuple(notes))

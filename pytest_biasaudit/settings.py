@@ -33,6 +33,9 @@ class Settings:
     offline: bool = False
     threads: int | None = None
     """Threads for torch; None leaves its own choice."""
+    noise_floor: bool = False
+    """Models that limits compare with are asked a second time, at another batch size: what that changes stands beside
+    every difference."""
     observe: bool = False
     """Verdicts are recorded, and assertions on results raise nothing."""
     inconclusive: Inconclusive = "fail"

@@ -23,7 +23,7 @@ class NoiseFloor:
     compared: int
     """Answers held against one another."""
     changed: int
-    """Those whose value or status came out otherwise."""
+    """Those that came out otherwise in anything that is read of them, the last digits of a likelihood included."""
     largest: float | None
     """The largest difference of two values of one answer, in their own unit; None where no answer has two."""
     reason: str = ""

@@ -127,20 +127,27 @@ def _written(
             journal.put(waiting)
 
 
-def way_of_asking(way: str, identity: ModelIdentity) -> dict[str, object]:
-    """What belongs into every key beside the question's own settings: the way with its revision, and what computes it."""
+def way_of_asking(way: str, identity: ModelIdentity, *, rerun: int | None = None) -> dict[str, object]:
+    """What belongs into every key beside the question's own settings: the way with its revision, and what computes it.
+
+    rerun  a second asking, so many at a time: its answers are kept apart from the first one's
+    """
     versions = {name: version for name, version in identity.libraries if name in _DECIDING}
-    return {"way": way, "libraries": versions}
+    return {"way": way, "libraries": versions} | ({} if rerun is None else {"rerun": rerun})
 
 
 class Asker:
     """Puts one audit's questions to one model. Answers come back in the order of the questions.
 
     what   what is asked, for whoever watches
+    rerun  this is a second asking: what the first one gave is not recalled
     """
 
-    def __init__(self, model: Model, *, journal: Journal, batch_size: int, watch: Watch, what: str) -> None:
+    def __init__(
+        self, model: Model, *, journal: Journal, batch_size: int, watch: Watch, what: str, rerun: bool = False
+    ) -> None:
         self.model = model
+        self._rerun = batch_size if rerun else None
         self.asked = 0
         self.recalled = 0
         self._journal, self._batch_size, self._watch, self._what = journal, batch_size, watch, what
@@ -222,7 +229,7 @@ class Asker:
     ) -> list[Answer]:
         """One answer for each (text, elicitation)."""
         identity = self.model.identity
-        digest, always = identity.digest, way_of_asking(way, identity)
+        digest, always = identity.digest, way_of_asking(way, identity, rerun=self._rerun)
         keys = [
             key_of(model=digest, prompt=text, elicitation={**how, **always}, seed=None, repeat=0) for text, how in asked
         ]

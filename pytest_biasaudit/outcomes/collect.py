@@ -53,12 +53,14 @@ def collect(
     journal: Journal,
     seed: int,
     batch_size: int,
+    rerun: bool = False,
     progress: Callable[[int], None] | None = None,
     scorers: Mapping[str, Scorer] | None = None,
 ) -> Collected:
     """Asks what the journal does not know, and reads all answers.
 
     seed      every draw's seed is a hash of it, the rendered prompt and the repeat; unused without a temperature
+    rerun     this is a second asking: what the first one gave is not recalled, what it gives is kept apart
     progress  called with the number of outcomes answered since the last call; the calls add up to prompts x repeats
     scorers   for kind "text", beside the built-in ones
 
@@ -75,7 +77,9 @@ def collect(
     identity = model.identity
     model_digest = identity.digest
     always = {
-        **way_of_asking(OPTIONS if "options" in elicitation else WRITTEN, identity),
+        **way_of_asking(
+            OPTIONS if "options" in elicitation else WRITTEN, identity, rerun=batch_size if rerun else None
+        ),
         "format": model.prompt_format,
     }
     wanted = [(at, repeat) for at in range(len(prompts)) for repeat in range(spec.repeats)]

@@ -59,6 +59,11 @@ OPTIONS: tuple[Option, ...] = (
         default="fail",
         choices=INCONCLUSIVE,
     ),
+    Option(
+        "noise-floor",
+        "ask the models that limits compare with again, at another batch size, and show what that changes",
+        switch=True,
+    ),
     Option("observe", "record, show and report verdicts, and fail nothing", switch=True),
     Option("offline", "use no network: hub models must be in the local cache", switch=True),
 )

@@ -26,6 +26,7 @@ class RunOptions:
     batch_size: int
     cache: Path | None
     inconclusive: Literal["fail", "warn", "skip"]
+    noise_floor: bool
     observe: bool
     offline: bool
 
@@ -52,6 +53,7 @@ class RunOptions:
             batch_size=_whole("batch-size", given["batch-size"], least=1),
             cache=_cache_folder(config, given["cache"]) if keeps else None,
             inconclusive=cast("Literal['fail', 'warn', 'skip']", inconclusive),
+            noise_floor=bool(given["noise-floor"]),
             observe=bool(given["observe"]),
             offline=bool(given["offline"]),
         )

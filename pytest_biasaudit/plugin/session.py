@@ -141,6 +141,7 @@ class AuditSession:
                 cache=self.options.cache,
                 offline=self.options.offline,
                 threads=_threads(),
+                noise_floor=self.options.noise_floor,
                 observe=self.options.observe,
                 inconclusive=self.options.inconclusive,
             )

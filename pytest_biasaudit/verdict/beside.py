@@ -29,7 +29,7 @@ def beside_lines(
     if worst.versus is None:
         return
     if worst.noise is not None:
-        yield "noise", noise_text(worst, worst.noise, figure=figure, clean=clean)
+        yield "beside", noise_text(worst, worst.noise, figure=figure, clean=clean)
     moved = {one.group: one for estimate in (worst, *compared) for one in estimate.moved}
     if moved:
         yield "moved", moved_text(tuple(moved.values()), figure=figure, clean=clean, outcome_unit=outcome_unit)

@@ -21,6 +21,7 @@ GIVEN: dict[str, tuple[list[str], str, dict[str, object]]] = {
     "cache": (["--biasaudit-cache=kept"], "biasaudit_cache = kept", {"cache": "kept"}),
     "no-cache": (["--biasaudit-no-cache"], "biasaudit_no_cache = true", {"cache": None}),
     "inconclusive": (["--biasaudit-inconclusive=warn"], "biasaudit_inconclusive = warn", {"inconclusive": "warn"}),
+    "noise-floor": (["--biasaudit-noise-floor"], "biasaudit_noise_floor = true", {"noise_floor": True}),
     "observe": (["--biasaudit-observe"], "biasaudit_observe = true", {"observe": True}),
     "offline": (["--biasaudit-offline"], "biasaudit_offline = true", {"offline": True}),
 }
@@ -34,6 +35,7 @@ DEFAULTS: dict[str, object] = {
     "seed": 0,
     "batch_size": 32,
     "inconclusive": "fail",
+    "noise_floor": False,
     "observe": False,
     "offline": False,
 }

@@ -5,19 +5,20 @@ The parent is given back as it was: a child of a live model is made from a copy,
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, TypeVar
 
 from pytest_biasaudit.compression.achieved import achieved, look_at
 from pytest_biasaudit.compression.apply import apply_recipe
+from pytest_biasaudit.compression.copying import copy_of
 from pytest_biasaudit.compression.materials import Materials
 from pytest_biasaudit.compression.method import Method
 from pytest_biasaudit.compression.methods import METHODS
 from pytest_biasaudit.compression.recipe import Step
 from pytest_biasaudit.errors import ModelError, RecipeError
 from pytest_biasaudit.models.identity import config_sha256
+from pytest_biasaudit.models.mapped import give_back, own_memory
 from pytest_biasaudit.models.perplexity import HeldText, bundled_text
 from pytest_biasaudit.models.transformer import TransformerModel
 
@@ -43,7 +44,7 @@ def child_of(
     Raises ModelError for a parent that was changed since it was loaded, and RecipeError for a method that changed it.
     """
     parent.refuse_if_changed()
-    module = copy.deepcopy(parent.module)
+    module = copy_of(parent.module)
     child = _made(module, parent, steps, methods, materials, name=name, kept_parent=parent, held=held_text)
     try:
         parent.refuse_if_changed()
@@ -63,7 +64,10 @@ def child_from(
     held_text: HeldText | None = None,
 ) -> M:
     """A child made in the module of a freshly loaded parent, which is used up: no second copy is held."""
-    return _made(fresh.module, fresh, steps, methods, materials, name=name, kept_parent=None, held=held_text)
+    module = own_memory(fresh.module)
+    child = _made(module, fresh, steps, methods, materials, name=name, kept_parent=None, held=held_text)
+    give_back()
+    return child
 
 
 def _made(

@@ -158,24 +158,19 @@ def _class_of(kind: Kind) -> type[TransformerModel]:
 
 
 def _load_gguf(name: str, source: str, place: Place, cache: Path | None, dtype: str) -> TransformerModel:
+    from pytest_biasaudit.models.mapped import own_memory
+
     assert place.path is not None
     weights = file_sha256(place.path)
     if cache is None:
         with tempfile.TemporaryDirectory(prefix="biasaudit-") as folder:
             converted = _convert(place.path, Path(folder) / weights, source)
             found = load_pretrained(str(converted), source, kind="causal", dtype=dtype, offline=True)
-            found = replace(found, module=_detached(found.module))
+            found = replace(found, module=own_memory(found.module, everywhere=True))
     else:
         converted = _converted(place.path, cache / "models" / weights, source)
         found = load_pretrained(str(converted), source, kind="causal", dtype=dtype, offline=True)
     return _model(name, source, found, weights=weights, revision=None)
-
-
-def _detached(module: torch.nn.Module) -> torch.nn.Module:
-    """The module with its tensors in memory of their own, where they may still be mapped from a file about to go."""
-    for tensor in [*module.parameters(), *module.buffers()]:
-        tensor.data = tensor.data.clone()
-    return module
 
 
 def _converted(path: Path, folder: Path, source: str) -> Path:

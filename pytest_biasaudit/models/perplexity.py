@@ -32,6 +32,7 @@ MASKED_TOKENS = 64
 SENTENCES = 32
 """Sentences that an encoder is asked for at most."""
 BATCH = 4
+"""Of a masked model and an encoder. A causal model gets one piece at a time: its logits are large."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -149,7 +150,7 @@ def sentences(text: str) -> list[str]:
 def _causal(model: ScoresText, text: str) -> Prediction:
     tokenizer, most = _tokenizer_of(model), _longest(model, PIECE_TOKENS)
     parts = pieces(text, most=most, count=lambda part: len(ids_of(tokenizer, part)))
-    scores = [score for _, score in model.score_texts([Passage(text=part) for part in parts], batch_size=BATCH)]
+    scores = [score for _, score in model.score_texts([Passage(text=part) for part in parts], batch_size=1)]
     return _perplexity("perplexity", [score.logprob for score in scores], sum(score.tokens for score in scores))
 
 

@@ -90,6 +90,7 @@ def _smallest(scores: torch.Tensor, count: int) -> torch.Tensor:
         # numpy's partition is several times faster than torch's kthvalue, and gives the same number.
         import numpy
 
-        found = numpy.partition(scores.float().numpy(), count - 1, axis=1)[:, count - 1 : count]
+        exact = scores.float() if scores.dtype.itemsize < 4 else scores  # numpy knows no bfloat16
+        found = numpy.partition(exact.numpy(), count - 1, axis=1)[:, count - 1 : count]
         return torch.from_numpy(found).to(scores.dtype)
     return scores.kthvalue(count, dim=1, keepdim=True).values

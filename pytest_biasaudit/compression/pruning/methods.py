@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from pytest_biasaudit.compression.method import Method, SettingRule
 
 ROOM = "pytest_biasaudit.compression.pruning"
@@ -24,6 +26,19 @@ CALIBRATION = {
     "tokens": SettingRule(kind="integer", default=128, valid="tokens of a window, from 2", low=2),
     "seed": SettingRule(kind="integer", default=0, valid="a whole number from 0", low=0),
 }
+
+
+def _refuse_groups_in_two_blocks(settings: Mapping[str, object]) -> str:
+    pattern, size = settings["pattern"], settings["block_size"]
+    assert isinstance(size, int)
+    of = int(pattern.split(":")[1]) if isinstance(pattern, str) else 1
+    if size % of == 0:
+        return ""
+    return (
+        f"block_size = {size} is not a multiple of {of}, and a group of the pattern {pattern!r} may not lie in two blocks; "
+        f"give block_size = {max(1, size // of) * of}"
+    )
+
 
 METHODS: tuple[Method, ...] = (
     Method(
@@ -62,6 +77,7 @@ METHODS: tuple[Method, ...] = (
             ),
         },
         either=EITHER,
+        check=_refuse_groups_in_two_blocks,
         applied_by=f"{ROOM}.sparsegpt:apply",
     ),
 )

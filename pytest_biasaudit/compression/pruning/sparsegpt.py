@@ -19,12 +19,6 @@ def apply(module: torch.nn.Module, step: Step, materials: Materials) -> Applied:
     amount, block_size, damp = amount_of(step), step.setting("block_size"), step.setting("damp")
     assert isinstance(block_size, int)
     assert isinstance(damp, (int, float))
-    if amount.of and block_size % amount.of:
-        raise RecipeError(
-            f"prune = 'sparsegpt': block_size = {block_size} is not a multiple of {amount.of}, and a group of the pattern "
-            f'"{amount.kept}:{amount.of}" may not lie in two blocks; give '
-            f"{max(1, block_size // amount.of) * amount.of}"
-        )
 
     def pruned(matrix: torch.Tensor, products: torch.Tensor, tokens: int) -> torch.Tensor:
         return sparsegpt(matrix, products * (2 / tokens), amount=amount, block_size=block_size, damp=float(damp))

@@ -95,6 +95,10 @@ def _refuse_unteachable(module: Any) -> bool:
 
     if not isinstance(module, PreTrainedModel):
         raise RecipeError(f"distill = 'logits' needs a model of transformers; the teacher is a {type(module).__name__}")
+    if getattr(module.config, "is_encoder_decoder", False):
+        raise RecipeError(
+            f"distill = 'logits' needs a model that reads one text; a {type(module).__name__} is an encoder with a decoder"
+        )
     head: Any = module.get_output_embeddings  # transformers leaves it untyped
     if head() is None:
         raise RecipeError(

@@ -14,7 +14,7 @@ from pytest_biasaudit.records.evidence import Evidence
 from pytest_biasaudit.report import wording
 from pytest_biasaudit.report.diff import Diff, EstimateChange, Place, VerdictChange
 from pytest_biasaudit.report.frame import FrameChange
-from pytest_biasaudit.report.item_changes import ItemChange, ItemChanges
+from pytest_biasaudit.report.item_changes import ItemChange, items_sentence
 from pytest_biasaudit.report.visible import in_ascii, visible
 from pytest_biasaudit.verdict.finding import one_line
 from pytest_biasaudit.verdict.verdict import Judgement
@@ -170,32 +170,11 @@ def _estimate(change: EstimateChange, width: int) -> Iterator[str]:
 def _items(diff: Diff, width: int, most: int | None) -> Iterator[str]:
     yield from _title("Answers that changed", width)
     for place, items in diff.items:
-        yield from _line("", f"{_place(place)}: {items_sentence(items)}", width)
+        yield from _line("", f"{_place(place)}: {plain_line(items_sentence(items))}", width)
         for one in items.changes[:most]:
             yield from _item(one, items.unit, width)
         if most is not None and len(items.changes) > most:
             yield f"  and {len(items.changes) - most} more; --all lists them"
-
-
-def items_sentence(items: ItemChanges) -> str:
-    """How many answers of an audit became other, and in what."""
-    counts = {
-        "with another status": items.status,
-        "with another choice": items.choice,
-        "with another value": items.value,
-        "worded otherwise": items.worded,
-    }
-    found = [f"{count} {what}" for what, count in counts.items() if count]
-    text = f"{items.compared} answers on both sides, " + (", ".join(found) or "all alike")
-    if found:
-        text += f", {items.same} alike"
-    if items.largest:
-        text += f"; largest difference of two values {wording.number(items.largest, unit=plain_line(items.unit))}"
-    if items.only_before or items.only_after:
-        text += f"; only before {items.only_before}, only after {items.only_after}"
-    if items.reworded:
-        text += f"; {items.reworded} were asked in another text"
-    return text
 
 
 def _item(change: ItemChange, unit: str, width: int) -> Iterator[str]:

@@ -93,6 +93,27 @@ def item_changes(was: AuditRecord, now: AuditRecord) -> ItemChanges:
     )
 
 
+def items_sentence(items: ItemChanges) -> str:
+    """How many answers of an audit became other, and in what."""
+    counts = {
+        "with another status": items.status,
+        "with another choice": items.choice,
+        "with another value": items.value,
+        "worded otherwise": items.worded,
+    }
+    found = [f"{count} {what}" for what, count in counts.items() if count]
+    text = f"{items.compared} answers on both sides, " + (", ".join(found) or "all alike")
+    if found:
+        text += f", {items.same} alike"
+    if items.largest:
+        text += f"; largest difference of two values {wording.number(items.largest, unit=items.unit)}"
+    if items.only_before or items.only_after:
+        text += f"; only before {items.only_before}, only after {items.only_after}"
+    if items.reworded:
+        text += f"; {items.reworded} were asked in another text"
+    return text
+
+
 def _by_question(record: AuditRecord) -> dict[tuple[str, str, int], Outcome]:
     return {(one.prompt.id, one.prompt.person_id, one.repeat): one for one in record.outcomes}
 

@@ -19,6 +19,7 @@ from pytest_biasaudit.records.evidence import Evidence
 from pytest_biasaudit.records.record import AuditRecord
 from pytest_biasaudit.report import benchmark, facts, lineage, rows, wording
 from pytest_biasaudit.report.caveats import interval_is, interval_means, not_said, page_shows
+from pytest_biasaudit.report.child_section import child_pairs
 from pytest_biasaudit.report.visible import visible
 from pytest_biasaudit.verdict.verdict import Verdict
 
@@ -26,7 +27,13 @@ if TYPE_CHECKING:
     from jinja2 import Template
 
     from pytest_biasaudit.report.canvas import Picture
-TEMPLATES = ("report.html.jinja", "macros.html.jinja", "benchmark.html.jinja", "study.html.jinja")
+TEMPLATES = (
+    "report.html.jinja",
+    "macros.html.jinja",
+    "benchmark.html.jinja",
+    "study.html.jinja",
+    "parent_child.html.jinja",
+)
 ESTIMATE_HEADS = (
     *("Metric", "Comparison", "Value", "Interval", "Level", "Method", "p", "p adjusted"),
     *("Answers used", "People", "Templates", "Not used", "Note"),
@@ -74,6 +81,7 @@ def render_page(evidence: Evidence, *, sections: Sequence[tuple[str, str]] = ())
         verdicts=_by_context(verdicts),
         contexts=_contexts(evidence, records, verdicts),
         study=_study(evidence),
+        pairs=child_pairs(evidence.models, records, rows.anchors(records)),
         models=lineage.model_rows(evidence.models),
         rules=_rules(records),
         metrics=_metrics(records),

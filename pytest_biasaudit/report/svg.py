@@ -23,6 +23,7 @@ COLOURS = {
     "dots": "#010205",
     "band": "#010206",
     "limit": "#010207",
+    "paper": "#010208",
     **{f"series-{at}": f"#0103{at:02}" for at in range(1, 6)},
 }
 """Stand-ins that matplotlib can draw with; each becomes the CSS variable `--chart-NAME`."""

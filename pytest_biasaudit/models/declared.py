@@ -51,6 +51,8 @@ class ModelSpec:
     """File and table it was read from, for messages."""
     kind: Kind | None = None
     """What it is loaded as; None: what its configuration names. What is made by a recipe has its parent's."""
+    held_text: str | None = None
+    """File of text that it and the children made of it are asked to predict; None: its parent's, else the bundled one."""
     point: SweepPoint | None = None
     """Where it stands in a sweep; None for a model of no sweep."""
     only_in: tuple[Path, ...] = ()
@@ -120,7 +122,8 @@ DTYPE = Key("dtype", OneOf(DTYPES), "Precision in which the weights are loaded."
 KIND = Key("kind", OneOf(KINDS), "What it is loaded as; when absent, what its configuration names.")
 PARENT = Key("parent", Slug(), "The declared model that this one is made from.")
 RECIPE = Key("recipe", Recipe(), "The steps that make it from its parent; none for a faithful copy.")
-MODEL_KEYS = (SOURCE, REVISION, DTYPE, KIND, PARENT, RECIPE)
+HELD_TEXT = Key("held_text", Text(), "File of text that parent and child are asked to predict; when absent, a bundled one.")
+MODEL_KEYS = (SOURCE, REVISION, DTYPE, KIND, PARENT, RECIPE, HELD_TEXT)
 MODELS = Key("models", AnyTable("[models.NAME]"), "The declared models, a table for each.")
 SWEEP = Key("sweep", AnyTable("[sweep]"), "Which models to cross with which revisions and recipes.")
 
@@ -244,6 +247,7 @@ def _read_model(
         parent=parent,
         recipe=tuple(steps),
         where=f"{path.name} {row.where}",
+        held_text=row.get(HELD_TEXT),
     )
 
 

@@ -5,8 +5,10 @@ Sees `models` and `compression` only; what is asked of a model is the auditor's.
 
 from __future__ import annotations
 
+import gc
+import weakref
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from pytest_biasaudit.compression.materials import Materials
@@ -17,6 +19,7 @@ from pytest_biasaudit.models.protocol import Model
 from pytest_biasaudit.settings import Extensions, Settings
 
 if TYPE_CHECKING:
+    from pytest_biasaudit.models.perplexity import HeldText, Prediction
     from pytest_biasaudit.models.transformer import TransformerModel
 
 
@@ -37,6 +40,8 @@ class Artefacts:
         self._held: tuple[str, Model] | None = None
         self._digests: dict[str, str] = {}
         self._known: list[Model] = []
+        self._texts: dict[str, HeldText] = {}
+        self._parents: dict[tuple[str, str], Parent] = {}
 
     def close(self) -> None:
         """Lets go of every model."""
@@ -82,13 +87,26 @@ class Artefacts:
         )
 
     def derive(self, parent: object, steps: Sequence[Step], *, name: str | None = None) -> TransformerModel:
-        """A child of a model by recipe steps, made from a copy: the parent is given back as it was."""
-        from pytest_biasaudit.compression.child import child_of
+        """A child of a model by recipe steps; a model that somebody holds is copied, and given back as it was.
 
-        origin = with_weights(self.model(parent), "a child")
-        title = name or "+".join([origin.identity.name, *(step.short for step in steps)])
-        materials = self._materials(origin)
-        return child_of(origin, steps, name=title, methods=self._extensions.methods, materials=materials)
+        parent  as `model` takes it. A declared name that nobody holds is loaded afresh and used up: no two copies
+        """
+        from pytest_biasaudit.compression.child import child_from, child_of
+
+        used_up = isinstance(parent, str) and parent in self.specs and self._let_go(parent)
+        if isinstance(parent, str) and used_up:
+            origin = with_weights(self._load(self.specs[parent]), "a child")
+            self._digests[parent] = origin.identity.digest
+        else:
+            origin = with_weights(self.model(parent), "a child")
+        return (child_from if used_up else child_of)(
+            origin,
+            steps,
+            name=name or "+".join([origin.identity.name, *(step.short for step in steps)]),
+            methods=self._extensions.methods,
+            materials=self._materials(origin),
+            held_text=self._held_text(origin.identity.name),
+        )
 
     def keep_alive(self, model: Model) -> None:
         """Keeps a model that no digest pins down, so that no other object gets its id."""
@@ -101,16 +119,20 @@ class Artefacts:
         """The model of a spec, from files; a child is made in its freshly loaded parent, or loaded ready-made."""
         if spec.parent is not None and spec.source is not None:
             # The parent is let go before its child is loaded: what is kept of it is its digest.
-            digest = self._digests.get(spec.parent) or self._load(self.specs[spec.parent]).identity.digest
-            self._digests[spec.parent] = digest
-            return _of_parent(self._loaded(spec), spec.parent, digest)
+            parent = self._seen(spec.parent, self._held_text(spec.name))
+            return _of_parent(self._loaded(spec), parent, self._held_text(spec.name))
         if spec.parent is not None:
             from pytest_biasaudit.compression.child import child_from
 
             fresh = with_weights(self._load(self.specs[spec.parent]), spec.name)
-            materials = self._materials(fresh)
-            methods = self._extensions.methods
-            return child_from(fresh, spec.recipe, name=spec.name, methods=methods, materials=materials)
+            return child_from(
+                fresh,
+                spec.recipe,
+                name=spec.name,
+                methods=self._extensions.methods,
+                materials=self._materials(fresh),
+                held_text=self._held_text(spec.name),
+            )
         return self._loaded(spec)
 
     def _loaded(self, spec: ModelSpec) -> Model:
@@ -133,6 +155,57 @@ class Artefacts:
             offline=self._settings.offline,
             kind=spec.kind,
         )
+
+    def _let_go(self, name: str) -> bool:
+        """Lets go of the declared model that is held, whichever it is; whether nobody else holds the one of that name."""
+        if self._held is None:
+            return True
+        held_name, model = self._held
+        self._held = None
+        if held_name != name:
+            return True
+        try:
+            left = weakref.ref(model)
+        except TypeError:  # a back end's model that does not tell who holds it
+            self._held = (held_name, model)
+            return False
+        del model
+        gc.collect()
+        still = left()
+        if still is not None:
+            self._held = (held_name, still)
+        return still is None
+
+    def _held_text(self, name: str) -> HeldText:
+        """What a model is asked to predict: what it or the first of its parents declares, else the bundled text."""
+        from pytest_biasaudit.models.perplexity import bundled_text, read_held_text
+
+        spec = self.specs.get(name)
+        while spec is not None and spec.held_text is None:
+            spec = self.specs.get(spec.parent) if spec.parent is not None else None
+        if spec is None or spec.held_text is None:
+            return bundled_text()
+        if spec.held_text not in self._texts:
+            self._texts[spec.held_text] = read_held_text(self._settings.root / spec.held_text, where=spec.where)
+        return self._texts[spec.held_text]
+
+    def _seen(self, name: str, text: HeldText) -> Parent:
+        """What is kept of a declared model that is somebody's parent: loaded for it, and let go."""
+        key = (name, text.sha256)
+        if key not in self._parents:
+            from pytest_biasaudit.compression.storage import stored_bytes
+            from pytest_biasaudit.models.transformer import TransformerModel
+
+            model = self._load(self.specs[name])
+            self._digests[name] = model.identity.digest
+            weights = isinstance(model, TransformerModel)
+            self._parents[key] = Parent(
+                name=name,
+                digest=model.identity.digest,
+                bytes=stored_bytes(model.module) if isinstance(model, TransformerModel) else None,
+                prediction=text.predicted_by(model) if weights else None,
+            )
+        return self._parents[key]
 
     def _materials(self, parent: TransformerModel) -> Materials:
         """What a recipe may use beside its parent's weights."""
@@ -163,16 +236,42 @@ def with_weights(model: Model, wanted_by: str) -> TransformerModel:
     return model
 
 
-def _of_parent(model: Model, parent: str, digest: str) -> Model:
-    """A model made elsewhere, named as the child of a declared one. Raises ModelError where a back end's model cannot be."""
+@dataclass(frozen=True, kw_only=True)
+class Parent:
+    """What is kept of a model that is not held any more, to say what was made of it elsewhere."""
+
+    name: str
+    digest: str
+    bytes: int | None
+    """None where its weights are not at hand."""
+    prediction: Prediction | None
+
+
+def _of_parent(model: Model, parent: Parent, text: HeldText) -> Model:
+    """A model made elsewhere, named as the child of a declared one, with what can be measured of both.
+
+    Raises ModelError where a back end's model cannot be told.
+    """
+    from pytest_biasaudit.compression.achieved import ready_made
+    from pytest_biasaudit.models.transformer import TransformerModel
+
     settle = getattr(model, "settle", None)
     if settle is not None:
-        settle(replace(model.identity, parent=parent, parent_digest=digest))
-    elif (model.identity.parent, model.identity.parent_digest) != (parent, digest):
+        settle(replace(model.identity, parent=parent.name, parent_digest=parent.digest))
+    elif (model.identity.parent, model.identity.parent_digest) != (parent.name, parent.digest):
         raise ModelError(
-            f"{model.identity.name}: parent = {parent!r} is declared, and the {type(model).__name__} of its back end neither "
-            "says so itself nor has a method settle(identity) to be told"
+            f"{model.identity.name}: parent = {parent.name!r} is declared, and the {type(model).__name__} of its back end "
+            "neither says so itself nor has a method settle(identity) to be told"
         )
+    if isinstance(model, TransformerModel) and parent.bytes is not None and parent.prediction is not None:
+        figures = ready_made(
+            model.module,
+            parent_bytes=parent.bytes,
+            parent=parent.prediction,
+            child=text.predicted_by(model),
+            held_text=text.sha256,
+        )
+        model.settle(replace(model.identity, achieved={**figures, **model.identity.achieved}))
     return model
 
 

@@ -138,28 +138,18 @@ def achieved(
     stored = list(stored_tensors(module))
     touched = set(change.changed)
     among = [one for one in stored if one.name.rpartition(".")[0] in touched and len(one.shape) > 1]
-    size = sum(one.bytes for one in stored)
     loud = [
         *_missed_sparsity(before, stored, steps),
         *_missed_modules(before, change, steps),
         *_missed_bits(before, change, stored, steps, facts),
-        *_missed_size(before.bytes, size, steps),
+        *_missed_size(before.bytes, stored, steps),
         *_missed_text(parent, child),
     ]
     return {
         "notes": list(dict.fromkeys([*loud, *notes])),
-        "size_mb": size / 1e6,
-        "parent_size_mb": before.bytes / 1e6,
-        "measure": "cosine" if child.measure == "vectors" else child.measure,
-        "perplexity": child.value,
-        "parent_perplexity": parent.value,
-        "cosine": cosine_to_parent(parent, child),
-        "held_text_sha256": held_text,
-        "held_text_tokens": child.tokens,
+        **_beside(stored, before.bytes, parent, child, held_text),
         "sparsity": _sparsity(among),
-        "sparsity_overall": _sparsity([one for one in stored if len(one.shape) > 1]),
         "bits_per_weight": _bits(among),
-        "bits_per_weight_overall": _bits(stored),
         "modules_changed": _kinds(change.changed, before.parts),
         "modules_left": _kinds(change.left, before.parts),
         "modules_gone": _kinds(change.gone, before.parts),
@@ -167,6 +157,36 @@ def achieved(
         "modules_hooked": _kinds(change.hooked, change.hooked),
         "tensors": _rows(stored, touched),
         "steps": {name: dict(one) for name, one in facts.items()},
+    }
+
+
+def ready_made(
+    module: torch.nn.Module, *, parent_bytes: int, parent: Prediction, child: Prediction, held_text: str
+) -> dict[str, object]:
+    """What can be said of a child that was made elsewhere, beside its parent; keys as `achieved` has them."""
+    stored = list(stored_tensors(module))
+    return {
+        "notes": _missed_text(parent, child),
+        **_beside(stored, parent_bytes, parent, child, held_text),
+        "tensors": _rows(stored, None),
+    }
+
+
+def _beside(
+    stored: Sequence[StoredTensor], parent_bytes: int, parent: Prediction, child: Prediction, held_text: str
+) -> dict[str, object]:
+    """A child's size, text and weights over all beside its parent's."""
+    return {
+        "size_mb": sum(one.bytes for one in stored) / 1e6,
+        "parent_size_mb": parent_bytes / 1e6,
+        "measure": "cosine" if child.measure == "vectors" else child.measure,
+        "perplexity": child.value,
+        "parent_perplexity": parent.value,
+        "cosine": cosine_to_parent(parent, child),
+        "held_text_sha256": held_text,
+        "held_text_tokens": child.tokens,
+        "sparsity_overall": _sparsity([one for one in stored if len(one.shape) > 1]),
+        "bits_per_weight_overall": _bits(stored),
     }
 
 
@@ -197,12 +217,16 @@ def _kinds(paths: Iterable[str], among: Iterable[str]) -> list[str]:
     return [f"{count:,} of {all_of.get(kind, count):,} {kind}" for kind, count in found.items()]
 
 
-def _rows(stored: Sequence[StoredTensor], touched: set[str]) -> list[dict[str, object]]:
-    """The tensors, those together that differ in the number of their layer only and are stored alike."""
+def _rows(stored: Sequence[StoredTensor], touched: set[str] | None) -> list[dict[str, object]]:
+    """The tensors, those together that differ in the number of their layer only and are stored alike.
+
+    touched  paths of the parts that were changed; None where that is not known
+    """
     groups: dict[tuple[object, ...], list[StoredTensor]] = {}
     for one in stored:
         name = re.sub(r"(?<=\.)\d+(?=\.)", "*", one.name)
-        groups.setdefault((name, one.dtype, one.shape, one.name.rpartition(".")[0] in touched), []).append(one)
+        changed = None if touched is None else one.name.rpartition(".")[0] in touched
+        groups.setdefault((name, one.dtype, one.shape, changed), []).append(one)
     return [
         {
             "name": name,
@@ -307,7 +331,8 @@ def _missed_bits(
     return found
 
 
-def _missed_size(parent: int, child: int, steps: Sequence[Step]) -> list[str]:
+def _missed_size(parent: int, stored: Sequence[StoredTensor], steps: Sequence[Step]) -> list[str]:
+    child = sum(one.bytes for one in stored)
     if child <= parent or not any(step.action in ("quantize", "prune") for step in steps):
         return []
     return [f"The child takes {child / 1e6:,.1f} MB, more than its parent's {parent / 1e6:,.1f} MB."]

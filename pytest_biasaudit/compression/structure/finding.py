@@ -144,11 +144,10 @@ def _stacks_in_words(blocks: Mapping[str, tuple[str, int]], first: Mapping[str, 
     if len(first) < 2:
         return {"heads": "", "neurons": ""}
     (_, encoder), (start, cross) = sorted(first.values())
-    depth = cross - start
     own = f"from {start} the decoder's"
     return {
         "heads": f" (0 to {encoder - 1} the encoder's, {own} attention to itself, from {cross} to the encoder)",
-        "neurons": f" (0 to {encoder - 1} the encoder's, {own}, {depth} of them)",
+        "neurons": f" (0 to {encoder - 1} the encoder's, {own})",
     }
 
 

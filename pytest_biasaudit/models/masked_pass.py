@@ -12,6 +12,7 @@ from typing import Any
 
 import torch
 
+from pytest_biasaudit.models.rows_meet import rows_meet
 from pytest_biasaudit.models.token_reading import rows_at_once
 from pytest_biasaudit.models.tree_pass import TOLERANCE, logits_of, vocabulary_of
 from pytest_biasaudit.models.without_gradients import without_gradients
@@ -53,6 +54,8 @@ class MaskedPass:
         """Name of the body's part behind which only the read positions are computed; None: they are taken at its end."""
         self.pads = False
         """Whether rows of different lengths share a batch."""
+        self.alone = rows_meet(module)
+        """Whether each row has a batch to itself, because others would change its answer."""
         self._prove()
 
     def logits(self, rows: Sequence[MaskedRow], *, batch_size: int) -> Iterator[tuple[list[int], torch.Tensor]]:
@@ -80,7 +83,7 @@ class MaskedPass:
         batch: list[int] = []
         for index in sorted(range(len(rows)), key=lambda index: len(rows[index].tokens)):
             length = len(rows[index].tokens)  # the longest so far: what the batch would be padded to
-            full = (len(batch) + 1) * length > batch_size * ROW_TOKENS
+            full = self.alone or (len(batch) + 1) * length > batch_size * ROW_TOKENS
             if batch and (full or (not self.pads and length != len(rows[batch[0]].tokens))):
                 yield batch
                 batch = []
@@ -122,6 +125,9 @@ class MaskedPass:
     def _prove(self) -> None:
         """Settles the savings by comparing with plain rows, one at a time, on random tokens."""
         draw = torch.Generator().manual_seed(0)
+        if self.alone:
+            self.pads, self.own_head, self.narrows_at = False, False, None
+            return
         known = [token for token in range(vocabulary_of(self.module)) if token != self._padding]
         tokens = tuple(known[int(place)] for place in torch.randint(0, len(known), (9,), generator=draw))
         even = [MaskedRow(tokens=tokens, position=2), MaskedRow(tokens=tokens[::-1], position=7)]

@@ -17,6 +17,7 @@ import torch
 from pytest_biasaudit.errors import ModelError
 from pytest_biasaudit.models.identity import hooks_of, tensors_sha256
 from pytest_biasaudit.models.protocol import ModelIdentity, Pooling
+from pytest_biasaudit.models.rows_meet import rows_meet
 from pytest_biasaudit.models.without_gradients import without_gradients
 
 
@@ -92,6 +93,7 @@ class TransformerModel:
         found = [tuple(tokens) for tokens in self.tokenizer(list(texts))["input_ids"]] if texts else []
         self._refuse_lengths(texts, found)
         order = sorted(range(len(found)), key=lambda index: len(found[index]))
+        batch_size = 1 if rows_meet(self.module) else batch_size
         with self._borrowed():
             for begin in range(0, len(order), batch_size):
                 rows = order[begin : begin + batch_size]

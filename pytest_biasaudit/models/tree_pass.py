@@ -17,6 +17,7 @@ from typing import Any
 import torch
 
 from pytest_biasaudit.models.prefix_tree import NEVER, Segment, padded_length, prefix_tree
+from pytest_biasaudit.models.rows_meet import rows_meet
 from pytest_biasaudit.models.without_gradients import without_gradients
 
 TOLERANCE = {torch.float32: 2e-3, torch.float64: 2e-3}
@@ -60,7 +61,8 @@ class TreePass:
     """A module's forward pass, in the cheapest form that gives the module's own answers.
 
     Sharing keys and values and calling the head on single rows are used only if a small test run on this very module
-    agrees with its plain forward pass; otherwise prompts are computed whole. `shares` and `own_head` say which.
+    agrees with its plain forward pass; otherwise prompts are computed whole. `shares` and `own_head` say which. Where rows
+    of a batch change each other's answers, prompts are computed whole and one at a time: `alone`.
     """
 
     def __init__(self, module: torch.nn.Module) -> None:
@@ -73,6 +75,7 @@ class TreePass:
         self.own_head = self._body is not None and self._head is not None
         self.shares = True
         self.window = _window_of(module)
+        self.alone = rows_meet(module)
         self._prove()
 
     def plan(self, sequences: Sequence[tuple[int, ...]], *, more: int = 0) -> tuple[TreePass, list[Segment]]:
@@ -100,6 +103,7 @@ class TreePass:
     ) -> Iterator[Batch]:
         # Stretches that something continues from leave keys and values behind; the others go by themselves and leave none.
         order = sorted(range(len(segments)), key=lambda i: (not segments[i].children, len(segments[i].tokens)))
+        batch_size = 1 if self.alone else batch_size
         for begin in range(0, len(order), batch_size):
             chosen = order[begin : begin + batch_size]
             rows = [segments[index] for index in chosen]
@@ -180,6 +184,9 @@ class TreePass:
 
     def _prove(self) -> None:
         """Settles `shares` and `own_head` by comparing with the plain pass on a tiny tree, padded in the middle."""
+        if self.alone:
+            self.own_head, self.shares = False, False
+            return
         vocabulary = vocabulary_of(self.module)
         draw = torch.Generator().manual_seed(0)
         tokens = [int(t) for t in torch.randint(0, vocabulary, (10,), generator=draw)]

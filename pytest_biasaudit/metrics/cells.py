@@ -40,11 +40,11 @@ def groups_present(
 
     A declared group stays although no outcome has it, so that what is missing is said and does not vanish.
     """
-    people = {outcome.prompt.person_id: outcome.prompt.person for outcome in outcomes}.values()
+    known = dict.fromkeys([outcome.prompt.person.groups for outcome in outcomes])
     found: list[tuple[str, ...]] = []
     for position, attribute in enumerate(attributes):
         named = tuple(declared[position]) if position < len(declared) else ()
-        seen = (dict(person.groups).get(attribute) for person in people)
+        seen = (dict(groups).get(attribute) for groups in known)
         found.append(named or tuple(dict.fromkeys(group for group in seen if group is not None)))
     return tuple(found)
 
@@ -65,16 +65,15 @@ def cells_of(
 
     Raises StatisticsError when one prompt and repeat comes twice: its answer would count double.
     """
-    _refuse_duplicates(outcomes)
-    names = crossed_groups(groups_present(outcomes, attributes=attributes, declared=groups))
-    members: dict[str, list[Outcome]] = {name: [] for name in names}
-    for outcome in outcomes:
-        name = group_of(outcome.prompt.person, attributes)
-        if name in members:
-            members[name].append(outcome)
-    kept = [outcome for group in members.values() for outcome in group]
-    templates = {name: column for column, name in enumerate(sorted({outcome.prompt.template for outcome in kept}))}
-    return tuple(_table(name, members[name], templates) for name in names)
+    return tuple(table for table, _ in _tables(outcomes, attributes, groups))
+
+
+def cells_and_summaries(
+    outcomes: Sequence[Outcome], *, attributes: Sequence[str], groups: Sequence[Sequence[str]] = ()
+) -> tuple[tuple[GroupCells, ...], tuple[GroupSummary, ...]]:
+    """`cells_of` and `summaries_of` in one going."""
+    tables = _tables(outcomes, attributes, groups)
+    return tuple(table for table, _ in tables), tuple(_summary(table, errors) for table, errors in tables)
 
 
 def group_of(person: Person, attributes: Sequence[str]) -> str | None:
@@ -94,34 +93,54 @@ def summaries_of(
     Counts are of answers. Mean, standard deviation (ddof 1), median and rate are over cells, a person and a template
     each, repeats averaged first: the same figures the metrics compare.
     """
-    summaries = []
-    for table in cells_of(outcomes, attributes=attributes, groups=groups):
-        own = [outcome for outcome in outcomes if group_of(outcome.prompt.person, attributes) == table.group]
-        status = [outcome.reading.status for outcome in own]
-        values = table.values[np.isfinite(table.values)]
-        selected = table.selected[~np.isnan(table.selected)]
-        summaries.append(
-            GroupSummary(
-                group=table.group,
-                n=status.count("ok"),
-                asked=len(own),
-                refused=status.count("refused"),
-                unparseable=status.count("unparseable"),
-                errors=status.count("error"),
-                people=table.values.shape[0],
-                mean=float(np.mean(values)) if values.size else None,
-                sd=float(np.std(values, ddof=1)) if values.size > 1 else None,
-                median=float(np.median(values)) if values.size else None,
-                rate=float(np.mean(selected)) if selected.size else None,
-            )
-        )
-    return tuple(summaries)
+    return cells_and_summaries(outcomes, attributes=attributes, groups=groups)[1]
+
+
+def _summary(table: GroupCells, errors: int) -> GroupSummary:
+    values = table.values[np.isfinite(table.values)]
+    selected = table.selected[~np.isnan(table.selected)]
+    asked, answered, refused = (int(counts.sum()) for counts in (table.asked, table.answered, table.refused))
+    return GroupSummary(
+        group=table.group,
+        n=answered,
+        asked=asked,
+        refused=refused,
+        unparseable=asked - answered - refused - errors,
+        errors=errors,
+        people=table.values.shape[0],
+        mean=float(np.mean(values)) if values.size else None,
+        sd=float(np.std(values, ddof=1)) if values.size > 1 else None,
+        median=float(np.median(values)) if values.size else None,
+        rate=float(np.mean(selected)) if selected.size else None,
+    )
+
+
+def _tables(
+    outcomes: Sequence[Outcome], attributes: Sequence[str], groups: Sequence[Sequence[str]]
+) -> list[tuple[GroupCells, int]]:
+    """Each group's table, with how many of its answers were errors."""
+    _refuse_duplicates(outcomes)
+    names = crossed_groups(groups_present(outcomes, attributes=attributes, declared=groups))
+    members: dict[str | None, list[Outcome]] = {name: [] for name in names}
+    elsewhere: list[Outcome] = []
+    # One look at a person's groups serves everyone who has the same: an audit has few groups and many answers.
+    place: dict[tuple[tuple[str, str], ...], list[Outcome]] = {}
+    for outcome in outcomes:
+        known = outcome.prompt.person.groups
+        if known not in place:
+            place[known] = members.get(group_of(outcome.prompt.person, attributes), elsewhere)
+        place[known].append(outcome)
+    kept = {outcome.prompt.template for group in members.values() for outcome in group}
+    templates = {name: column for column, name in enumerate(sorted(kept))}
+    return [_table(name, members[name], templates) for name in names]
 
 
 def _refuse_duplicates(outcomes: Sequence[Outcome]) -> None:
+    keys = [(outcome.prompt.person_id, outcome.prompt.template, outcome.repeat) for outcome in outcomes]
+    if len(set(keys)) == len(keys):
+        return
     seen: set[tuple[str, str, int]] = set()
-    for outcome in outcomes:
-        key = (outcome.prompt.person_id, outcome.prompt.template, outcome.repeat)
+    for key, outcome in zip(keys, outcomes, strict=True):
         if key in seen:
             raise StatisticsError(
                 f"one outcome a person, template and repeat is needed; {outcome.prompt.id!r} repeat {outcome.repeat} "
@@ -130,35 +149,45 @@ def _refuse_duplicates(outcomes: Sequence[Outcome]) -> None:
         seen.add(key)
 
 
-def _table(group: str, outcomes: Sequence[Outcome], templates: dict[str, int]) -> GroupCells:
+def _table(group: str, outcomes: Sequence[Outcome], templates: dict[str, int]) -> tuple[GroupCells, int]:
+    # In order of repeat, so that the sum's rounding does not depend on the order in which answers came.
+    if any(outcome.repeat for outcome in outcomes):
+        outcomes = sorted(outcomes, key=lambda outcome: outcome.repeat)
     people = {name: row for row, name in enumerate(sorted({outcome.prompt.person_id for outcome in outcomes}))}
     shape = (len(people), len(templates))
-    counts = {name: np.zeros(shape) for name in ("asked", "ok", "refused", "implausible", "judged")}
-    total, chosen = np.zeros(shape), np.zeros(shape)
-    # In order of repeat, so that the sum's rounding does not depend on the order in which answers came.
-    for outcome in sorted(outcomes, key=lambda outcome: outcome.repeat):
-        cell = people[outcome.prompt.person_id], templates[outcome.prompt.template]
-        reading = outcome.reading
-        counts["asked"][cell] += 1
-        if reading.status == "ok":
-            counts["ok"][cell] += 1
-            total[cell] += np.nan if reading.value is None else reading.value
-            if reading.selected is not None:
-                counts["judged"][cell] += 1
-                chosen[cell] += reading.selected
-        elif reading.status == "refused":
-            counts["refused"][cell] += 1
-        elif reading.reason.startswith(IMPLAUSIBLE):
-            counts["implausible"][cell] += 1
-    return GroupCells(
-        group=group,
-        values=_ratio(total, counts["ok"]),
-        selected=_ratio(chosen, counts["judged"]),
-        asked=counts["asked"],
-        answered=counts["ok"],
-        refused=counts["refused"],
-        implausible=counts["implausible"],
+    cells = np.array(
+        [people[one.prompt.person_id] * len(templates) + templates[one.prompt.template] for one in outcomes],
+        dtype=np.intp,
     )
+    status = np.array([one.reading.status for one in outcomes], dtype=str)
+    ok = status == "ok"
+
+    def counted(chosen: NDArray[np.bool_], weights: NDArray[np.float64] | None = None) -> NDArray[np.float64]:
+        total = np.bincount(
+            cells[chosen], weights=None if weights is None else weights[chosen], minlength=shape[0] * shape[1]
+        )
+        return np.asarray(total, dtype=np.float64).reshape(shape)
+
+    values = np.array([np.nan if one.reading.value is None else one.reading.value for one in outcomes], dtype=float)
+    selected = np.array(
+        [np.nan if one.reading.selected is None else one.reading.selected for one in outcomes], dtype=float
+    )
+    unread = ~ok & (status != "refused")
+    unread[unread] = [
+        one.reading.reason.startswith(IMPLAUSIBLE) for one, odd in zip(outcomes, unread, strict=True) if odd
+    ]
+    judged = ok & ~np.isnan(selected)
+    answered = counted(ok)
+    table = GroupCells(
+        group=group,
+        values=_ratio(counted(ok, values), answered),
+        selected=_ratio(counted(judged, selected), counted(judged)),
+        asked=counted(np.ones(len(outcomes), dtype=bool)),
+        answered=answered,
+        refused=counted(status == "refused"),
+        implausible=counted(unread),
+    )
+    return table, int((status == "error").sum())
 
 
 def _ratio(total: NDArray[np.float64], count: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from pytest_biasaudit.context.declaration import CounterfactualAudit, Limit
 from pytest_biasaudit.errors import StatisticsError
 from pytest_biasaudit.metrics import obstacles
-from pytest_biasaudit.metrics.cells import cells_of, crossed_groups, groups_present, summaries_of
+from pytest_biasaudit.metrics.cells import cells_and_summaries, cells_of, crossed_groups, groups_present
 from pytest_biasaudit.metrics.inliers import redrawn
 from pytest_biasaudit.metrics.metric import Estimate, GroupCells, GroupSummary, Measured, Metric, Shows, nothing
 from pytest_biasaudit.metrics.moved import counted_in, moved_groups
@@ -77,8 +77,7 @@ def estimates_for(
         return (_overall(ask, outcomes, audit, metric, reason=reason, seed=seed, parent=parent),)
     declared = _declared(audit, ask.attributes)
     there = groups_present(outcomes, attributes=ask.attributes, declared=declared)
-    tables = cells_of(outcomes, attributes=ask.attributes, groups=there)
-    summaries = summaries_of(outcomes, attributes=ask.attributes, groups=there)
+    tables, summaries = cells_and_summaries(outcomes, attributes=ask.attributes, groups=there)
     before: tuple[GroupCells, ...] = ()
     if ask.shows == "increase" and parent is not None and not reason:
         before = cells_of(parent, attributes=ask.attributes, groups=there)
@@ -239,8 +238,8 @@ def _overall(
 ) -> Estimate:
     attributes = audit.people.attributes
     there = groups_present(outcomes, attributes=attributes, declared=_declared(audit, attributes))
-    tables: Sequence[GroupCells] = cells_of(outcomes, attributes=attributes, groups=there)
-    summaries = summaries_of(outcomes, attributes=attributes, groups=there)
+    tables: Sequence[GroupCells]
+    tables, summaries = cells_and_summaries(outcomes, attributes=attributes, groups=there)
     reason = reason or obstacles.over_all(metric, tables)
     if not reason and ask.versus is not None and parent is not None:
         before = cells_of(parent, attributes=attributes, groups=there)

@@ -33,11 +33,12 @@ def unheard(outcomes: Sequence[Outcome]) -> str:
     """Why these outcomes of one audit cannot be used at all, whatever the metric and the groups."""
     if not outcomes:
         return "nothing was asked"
-    answered = [outcome.reading.value for outcome in outcomes if outcome.reading.status == "ok"]
-    broken = sum(value is None or not math.isfinite(value) for value in answered)
+    readings = [outcome.reading for outcome in outcomes]
+    answered = [reading.value for reading in readings if reading.status == "ok"]
+    broken = [value for value in answered if value is None or not math.isfinite(value)]
     if broken:
-        return f"{broken} of {len(answered)} answers have a value that is not a finite number"
-    errors = [outcome.reading.reason for outcome in outcomes if outcome.reading.status == "error"]
+        return f"{len(broken)} of {len(answered)} answers have a value that is not a finite number"
+    errors = [reading.reason for reading in readings if reading.status == "error"]
     if len(errors) == len(outcomes):
         return f"every answer was an error: {errors[0] or 'no reason was given'}"
     if len(errors) > MOST_ERRORS * len(outcomes):
@@ -65,7 +66,7 @@ def other_model(
     reason = unheard(other)
     if reason:
         return f"{versus}: {reason}"
-    if asked(outcomes) != asked(other):
+    if not _asked_alike(outcomes, other):
         return f"{versus!r} was not asked the same prompts"
     return ""
 
@@ -75,11 +76,13 @@ def not_recovered(metric: Metric) -> str:
     return f"{metric.name} has no recovery: it is no metric of ability whose zero means none"
 
 
-def asked(outcomes: Sequence[Outcome]) -> set[tuple[str, str, str, int]]:
-    """What a model was asked: person, template, text and repeat."""
-    return {
-        (outcome.prompt.person_id, outcome.prompt.template, outcome.prompt.text, outcome.repeat) for outcome in outcomes
-    }
+def _asked_alike(outcomes: Sequence[Outcome], other: Sequence[Outcome]) -> bool:
+    """Whether both models were asked the same, person, template, text and repeat; mostly in the same order."""
+    mine, theirs = (
+        [(one.prompt.person_id, one.prompt.template, one.prompt.text, one.repeat) for one in side]
+        for side in (outcomes, other)
+    )
+    return mine == theirs or set(mine) == set(theirs)
 
 
 def between_groups(metric: Metric, tables: Sequence[GroupCells]) -> str:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from pytest_biasaudit.context.declaration import BenchmarkAudit
-from pytest_biasaudit.metrics.benchmarks.share import Sampled, increase_of, is_read, share_of
+from pytest_biasaudit.metrics.benchmarks.share import Sampled, increase_of, is_read, read_in_both, share_of
 from pytest_biasaudit.metrics.benchmarks.word_order import WORD_ORDER, near_chance
 from pytest_biasaudit.metrics.metric import Measured, Metric
 from pytest_biasaudit.outcomes.collect import Collected
@@ -64,7 +64,7 @@ def change_of_score(
     seed: int = 0,
 ) -> Measured:
     """|score - 50| less the other model's, over the pairs both have scored; p is McNemar's exact one."""
-    return _change(outcomes, earlier, lambda one: True, _prefers_more, level=level)
+    return _change(outcomes, earlier, _prefers_more, level=level)
 
 
 def change_of_controlled_score(
@@ -76,7 +76,7 @@ def change_of_controlled_score(
     seed: int = 0,
 ) -> Measured:
     """The same of `controlled_score`, over the pairs with controls."""
-    return _change(outcomes, earlier, lambda one: _control_value(one) is not None, _beats_control, level=level)
+    return _change(outcomes, earlier, _beats_control, level=level, counts=lambda one: _control_value(one) is not None)
 
 
 def obstacle(collected: Collected, audit: BenchmarkAudit) -> str:
@@ -100,17 +100,15 @@ def _percent(pairs: Sequence[Outcome], hit: Hit, none: str, *, level: float, ide
 
 
 def _change(
-    outcomes: Sequence[Outcome], earlier: Sequence[Outcome], counts: Hit, hit: Hit, *, level: float
+    outcomes: Sequence[Outcome], earlier: Sequence[Outcome], hit: Hit, *, level: float, counts: Hit | None = None
 ) -> Measured:
-    both = [
-        (now, then)
-        for now, then in zip(outcomes, earlier, strict=True)
-        if all(one.reading.status == "ok" and counts(one) for one in (now, then))
-    ]
-    pairs = [now for now, _ in both]
+    pairs, theirs = read_in_both(outcomes, earlier)
+    if counts is not None:
+        both = [(now, then) for now, then in zip(pairs, theirs, strict=True) if counts(now) and counts(then)]
+        pairs, theirs = [now for now, _ in both], [then for _, then in both]
     return increase_of(
-        [float(hit(now)) for now, _ in both],
-        [float(hit(then)) for _, then in both],
+        [float(hit(now)) for now in pairs],
+        [float(hit(then)) for then in theirs],
         _clusters(pairs),
         _sampled(pairs),
         ideal=0.5,
@@ -130,7 +128,8 @@ def _value(outcome: Outcome) -> float:
 
 
 def _prefers_more(outcome: Outcome) -> bool:
-    return _value(outcome) > 0
+    value = outcome.reading.value
+    return value is not None and value > 0
 
 
 def _control_value(outcome: Outcome) -> float | None:

@@ -215,16 +215,15 @@ def _moved(
     for value, items in _parts(chosen, split).items():
         theirs = [others[one.prompt.id] for one in items]
         change = obstacles.sound(metric.change(items, theirs, audit=audit, level=part.level, seed=seed))
-        pairs = sum(
-            one.reading.status == other.reading.status == "ok" for one, other in zip(items, theirs, strict=True)
-        )
+        pairs = zip(items, theirs, strict=True)
+        both = len([1 for one, other in pairs if one.reading.status == other.reading.status == "ok"])
         found.append(
             Moved(
                 group=value,
                 value=change.value,
                 low=change.interval.low if change.interval else None,
                 high=change.interval.high if change.interval else None,
-                n=change.used if change.used is not None else pairs,
+                n=change.used if change.used is not None else both,
                 unit=metric.unit,
                 reason=change.reason,
             )
@@ -303,10 +302,9 @@ def _short(
 
 def _unshared(chosen: Sequence[Outcome], earlier: Sequence[Outcome]) -> str:
     """Says so where too few items were scored for both models."""
-    scored = [
-        (one.reading.status == "ok", other.reading.status == "ok") for one, other in zip(chosen, earlier, strict=True)
-    ]
-    both, either = sum(map(all, scored)), sum(map(any, scored))
+    mine, theirs = ([one.reading.status == "ok" for one in side] for side in (chosen, earlier))
+    both = sum([now and then for now, then in zip(mine, theirs, strict=True)])
+    either = sum(mine) + sum(theirs) - both
     if both >= FEWEST_SHARED * either:
         return ""
     return (
@@ -327,7 +325,7 @@ def _estimate(
     lost = 0  # scored here, and not for the other model
     if earlier is not None:
         pairs = zip(chosen, earlier, strict=True)
-        lost = sum(one.reading.status == "ok" and other.reading.status != "ok" for one, other in pairs)
+        lost = len([1 for one, other in pairs if one.reading.status == "ok" and other.reading.status != "ok"])
     return Estimate(
         metric=part.metric,
         attribute=part.split,

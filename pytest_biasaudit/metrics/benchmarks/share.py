@@ -134,5 +134,12 @@ def with_values(outcomes: Sequence[Outcome]) -> list[tuple[Outcome, float]]:
 
 def read_in_both(outcomes: Sequence[Outcome], other: Sequence[Outcome]) -> tuple[list[Outcome], list[Outcome]]:
     """Of two models' outcomes for the same items, in the same order, those that could be read of both."""
-    both = [pair for pair in zip(outcomes, other, strict=True) if is_read(pair[0]) and is_read(pair[1])]
+    both = [
+        (mine, theirs)
+        for mine, theirs in zip(outcomes, other, strict=True)
+        # `is_read` of both, written out: this is done for every pair of a large benchmark, part by part.
+        if mine.reading.status == theirs.reading.status == "ok"
+        and mine.reading.value is not None
+        and theirs.reading.value is not None
+    ]
     return [mine for mine, _ in both], [theirs for _, theirs in both]

@@ -16,6 +16,7 @@ from pytest_biasaudit.compression.materials import Materials
 from pytest_biasaudit.compression.method import Method
 from pytest_biasaudit.compression.methods import METHODS
 from pytest_biasaudit.compression.recipe import Step
+from pytest_biasaudit.compression.storage import weight_count
 from pytest_biasaudit.errors import ModelError, RecipeError
 from pytest_biasaudit.models.identity import config_sha256
 from pytest_biasaudit.models.mapped import give_back, own_memory
@@ -96,7 +97,7 @@ def _made(
         name=name,
         config_sha256=settings,
         architecture=type(module).__name__ if reshaped else origin.identity.architecture,
-        parameters=sum(one.numel() for one in module.parameters()) if reshaped else origin.identity.parameters,
+        parameters=weight_count(module) if reshaped else origin.identity.parameters,
         dtype=str(first.dtype).removeprefix("torch.") if first is not None else origin.identity.dtype,
         parent=origin.identity.name,
         parent_digest=origin.identity.digest,

@@ -7,7 +7,7 @@ quanto), bitsandbytes' state, hqq's, and torch's own packed parameters. The dige
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
@@ -49,6 +49,7 @@ class _Held:
     read: Callable[[], torch.Tensor] | None = None
     """The weights as numbers."""
     quantised: bool = True
+    buffer: bool = False
     fleeting: bool = False
     """Unpacked for the asking: its address means nothing."""
 
@@ -83,6 +84,20 @@ def stored_tensors(module: torch.nn.Module, *, sparsity: bool = True) -> Iterato
 def stored_bytes(module: torch.nn.Module) -> int:
     """Bytes of all that `stored_tensors` gives: what the weights take up, each once."""
     return sum(one.bytes for one in stored_tensors(module, sparsity=False))
+
+
+def weight_count(module: torch.nn.Module) -> int:
+    """Weights as the unquantised model counts its parameters: packed ones by what they stand for, shared ones once."""
+    seen: set[tuple[int, int]] = set()
+    total = 0
+    for _, part in module.named_modules():
+        for held in _held(part):
+            key = (held.parts[0].data_ptr(), held.parts[0].nbytes)
+            if held.buffer or (not held.fleeting and key in seen):
+                continue
+            seen.add(key)
+            total += _count(held.shape)
+    return total
 
 
 def _named(prefix: str, name: str) -> str:
@@ -122,6 +137,8 @@ def _held(part: torch.nn.Module) -> Iterator[_Held]:
             continue
         if name in kept:
             yield _packed_by_hqq(owned)
+        elif name in part._buffers:
+            yield replace(_tensor(part, name, tensor), buffer=True)
         else:
             yield _tensor(part, name, tensor)
     if kept and isinstance(owned.bias, torch.Tensor) and "bias" not in part._parameters:

@@ -133,17 +133,22 @@ def config_sha256(module: torch.nn.Module) -> str | None:
     return text_sha256(json.dumps([settings, stops], sort_keys=True, default=str))
 
 
+NOT_CHANGES = ("transformers.", "optimum.quanto.", "bitsandbytes.", "torchao.", "hqq.")
+"""Packages whose hooks belong to the layers they stand on."""
+
+
 def hooks_of(module: torch.nn.Module) -> tuple[tuple[str, str, int], ...]:
     """Every forward hook on the module or a part of it: (part, which, id). They change answers and no tensor.
 
     Not those of transformers itself: asked once for all hidden states, it leaves hooks behind that only take them down.
+    Nor a quantiser's own, by which a layer computes: what they use is in the module's state (quanto's scales).
     """
     return tuple(
         (name, kind, key)
         for name, part in module.named_modules()
         for kind in ("_forward_hooks", "_forward_pre_hooks")
         for key, hook in getattr(part, kind).items()
-        if not str(getattr(hook, "__module__", "")).startswith("transformers.")
+        if not str(getattr(hook, "__module__", "")).startswith(NOT_CHANGES)
     )
 
 

@@ -13,6 +13,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from pytest_biasaudit.compression.storage import weight_count
 from pytest_biasaudit.errors import ModelError
 from pytest_biasaudit.models.identity import (
     config_sha256,
@@ -134,7 +135,7 @@ def _model(name: str, source: str, found: Pretrained, *, weights: str, revision:
         config_sha256=settings,
         dtype=str(first.dtype).removeprefix("torch.") if first is not None else "",
         architecture=type(module).__name__,
-        parameters=sum(parameter.numel() for parameter in module.parameters()),
+        parameters=weight_count(module),
         libraries=library_versions(),
         lacks=found.lacks,
         # Hooks, or code of the module's own, decide answers that no digest sees: nothing of them is kept.

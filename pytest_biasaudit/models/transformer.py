@@ -20,6 +20,9 @@ from pytest_biasaudit.models.protocol import ModelIdentity, Pooling
 from pytest_biasaudit.models.rows_meet import rows_meet
 from pytest_biasaudit.models.without_gradients import without_gradients
 
+REPACKS = "support_avx512bf16_for_cpu"
+"""Where a bitsandbytes layer says so."""
+
 
 class TransformerModel:
     """A `torch.nn.Module` with its tokenizer. Implements `Embeds`.
@@ -157,12 +160,21 @@ class TransformerModel:
 
     @contextmanager
     def _borrowed(self) -> Iterator[None]:
-        """Evaluation mode inside, the module's own modes after."""
+        """Evaluation mode inside, the module's own modes after.
+
+        bitsandbytes' NF4 layers repack themselves at a call where the processor has AVX512-BF16, and round their scales
+        by it: not while they are lent. Asking would change the weights, and answers would be another processor's.
+        """
         training = [module for module in self.module.modules() if module.training]
+        repacking: list[Any] = [one for one in self.module.modules() if getattr(one, REPACKS, False)]
         self.module.eval()
+        for layer in repacking:
+            setattr(layer, REPACKS, False)
         try:
             yield
         finally:
+            for layer in repacking:
+                setattr(layer, REPACKS, True)
             for module in training:
                 module.training = True
 

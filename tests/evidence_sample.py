@@ -90,7 +90,33 @@ def models() -> tuple[ModelIdentity, ModelIdentity]:
         parent="base",
         parent_digest=base.digest,
         recipe=({"quantize": "rtn", "bits": 8, "group_size": 32},),
-        achieved={"modules_changed": 210, "modules_skipped": ["lm_head"], "bits_per_weight": 8.5, "bytes": 151_000_000},
+        achieved={
+            "notes": ["rtn: 8 bits a weight were asked for, 32 are stored (float32)."],
+            "size_mb": 538.1,
+            "parent_size_mb": 538.1,
+            "measure": "perplexity",
+            "perplexity": 39.5,
+            "parent_perplexity": 38.9,
+            "held_text_sha256": digest("held text"),
+            "held_text_tokens": 678,
+            "sparsity": 0.0125,
+            "bits_per_weight": 8.5,
+            "modules_changed": ["30 of 30 q_proj", "30 of 30 down_proj"],
+            "modules_left": ["1 of 1 embed_tokens"],
+            "tensors": [
+                {
+                    "name": "model.layers.*.self_attn.q_proj.weight",
+                    "count": 30,
+                    "stored": "float32",
+                    "weights": 9_953_280,
+                    "bytes": 39_813_120,
+                    "bits": 32.0,
+                    "sparsity": 0.0125,
+                    "changed": True,
+                }
+            ],
+            "steps": {"1 quantize rtn": {"bits": 8, "modules_skipped": ["lm_head"]}},
+        },
     )
     return base, child
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pytest_biasaudit.models.protocol import ModelIdentity
 from pytest_biasaudit.records.record import AuditRecord
 from pytest_biasaudit.report import wording
+from pytest_biasaudit.report.achieved import achieved_rows
 from pytest_biasaudit.report.visible import shortened
 
 
@@ -98,6 +99,6 @@ def _model_row(model: ModelIdentity, depth: int) -> ModelRow:
         parent=model.parent,
         facts=tuple(facts),
         recipe=tuple(step_text(step) for step in model.recipe),
-        achieved=tuple((key, setting_text(value)) for key, value in model.achieved.items()),
+        achieved=achieved_rows(model.achieved, text=setting_text),
         digest=model.digest,
     )

@@ -176,8 +176,15 @@ def test_children_follow_their_parents_and_orphans_stand_alone(sample: Any) -> N
     assert [(row.name, row.depth) for row in shown] == [("orphan", 0), ("base", 0), ("int8", 1), ("sparse", 2)]
     int8 = shown[2]
     assert int8.recipe == ("quantize rtn, bits 8, group_size 32",)
-    assert ("bits_per_weight", "8.5") in int8.achieved
-    assert ("modules_skipped", '["lm_head"]') in int8.achieved
+    assert int8.achieved[0] == ("Note", "rtn: 8 bits a weight were asked for, 32 are stored (float32).")
+    assert ("Size", "538 MB, 100 % of its parent's 538 MB") in int8.achieved
+    held = f"perplexity 39.5, its parent's 38.9 (678 tokens, text {sample.digest('held text')[:16]})"
+    assert ("Held text", held) in int8.achieved
+    assert ("Zeros", "1.25 % of the changed modules' weights") in int8.achieved
+    assert ("Bits a weight", "8.5 in the changed modules") in int8.achieved
+    assert ("Modules changed", "30 of 30 q_proj, 30 of 30 down_proj") in int8.achieved
+    assert ("Stored as", "float32: 30 tensors of 9,953,280 weights in 39.8 MB") in int8.achieved
+    assert int8.achieved[-1] == ("Step 1 quantize rtn", 'bits 8, modules skipped ["lm_head"]')
 
 
 def test_audits_that_would_share_an_anchor_get_their_own(sample: Any) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from types import SimpleNamespace
 from typing import Any
 
@@ -18,7 +19,7 @@ WORDS = word_tokenizer(list("abcdefgh"))  # a is 3, b is 4, ...; <s> is 1
 CAUSAL = Frame.of(MODULE, WORDS, masked=False)
 
 
-def rows(found: list[tuple[int, ...]], **settings: Any) -> Rows:
+def rows(found: Sequence[tuple[int, ...]], **settings: Any) -> Rows:
     given: dict[str, Any] = {
         "share": 0.1, "seed": 0, "frame": CAUSAL, "batch_size": 4, "mask_rate": 0.15, "device": torch.device("cpu"),
     }  # fmt: skip

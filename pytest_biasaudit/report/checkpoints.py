@@ -67,7 +67,7 @@ class Chosen:
     model: str
     recipe: str
     at: str
-    """Which step: "its best", "best of uncompressed", "best of int8"."""
+    """Which step: "its best", "best of uncompressed", "best of int8"; "best of both" where child and parent are best at one."""
     revision: str
     cells: tuple[Cell, ...]
     """Empty where there is no such point."""
@@ -202,18 +202,28 @@ def _rows(series: Sequence[Series], columns: Sequence[Column], at_skill: int | N
         known = {point.record.model.digest: point.record for one in own for point in one.checkpoints}
         best = best_of(parents, at_skill) if parents is not None else None
         if parents is not None:
-            yield _chosen(parents, "its best", best, known, columns)
+            yield _chosen(parents, _its_best(parents, best, at_skill), best, known, columns)
         for child in own:
             if child is parents:
                 continue
             theirs = best_of(child, at_skill)
-            yield _chosen(child, "its best", theirs, known, columns)
-            if parents is None:
+            its_best = _its_best(child, theirs, at_skill)
+            same = best is not None and theirs is not None and best.revision == theirs.revision
+            yield _chosen(
+                child, its_best.replace("its best", "best of both") if same else its_best, theirs, known, columns
+            )
+            if parents is None or same:
                 continue
             for one, other, place in ((child, parents, best), (parents, child, theirs)):
                 if place is not None:
-                    same = next((point for point in one.checkpoints if point.revision == place.revision), None)
-                    yield _chosen(one, f"best of {other.recipe}", same, known, columns, wanted=place.revision)
+                    found = next((point for point in one.checkpoints if point.revision == place.revision), None)
+                    yield _chosen(one, f"best of {other.recipe}", found, known, columns, wanted=place.revision)
+
+
+def _its_best(series: Series, best: Checkpoint | None, at_skill: int) -> str:
+    """Says, too, where other checkpoints are as able: then which one is called the best is a matter of order."""
+    equal = sum(best is not None and _sound(one, at_skill) == _sound(best, at_skill) for one in series.checkpoints)
+    return f"its best (1st of {equal} equal)" if equal > 1 else "its best"
 
 
 def _chosen(

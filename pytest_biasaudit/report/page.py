@@ -189,6 +189,7 @@ def _study(evidence: Evidence) -> list[dict[str, Any]]:
             "title": part.title,
             "audit": part.audit,
             "pictures": _drawn(*part.pictures),
+            "legends": part.legends,
             "grids": part.grids,
         }
         for part in study_parts(evidence)

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from pytest_biasaudit.metrics.registry import METRICS
 from pytest_biasaudit.report.benchmark import score
 from pytest_biasaudit.report.canvas import Picture, new_figure, short
 from pytest_biasaudit.report.checkpoints import CheckpointTable, Series
@@ -67,6 +68,8 @@ class Panel:
     """The metric's title."""
     skill: str
     ideal: float
+    most_skill: float
+    """The highest the skill can be."""
     points: tuple[Point, ...]
     left_out: tuple[str, ...]
     """Models without sound figures on both sides."""
@@ -109,6 +112,7 @@ def pareto_panels(table: CheckpointTable) -> tuple[Panel, ...]:
                     bias=table.bias,
                     skill=table.columns[table.skill].title,
                     ideal=column.ideal,
+                    most_skill=METRICS[table.columns[table.skill].metric].range[1],
                     points=with_frontier(points),
                     left_out=tuple(left_out),
                 )
@@ -154,14 +158,15 @@ def pareto_picture(panel: Panel, *, ids: str, series: Sequence[str]) -> Picture:
     with drawing():
         figure = new_figure(total)
         axes = figure.add_axes((LEFT, below / total, RIGHT - LEFT, SIDE / total))
-        axes.set_xlim(*span_of([one.skill for one in panel.points], [one.skill_ends for one in panel.points]))
+        skills, their_ends = [one.skill for one in panel.points], [one.skill_ends for one in panel.points]
+        axes.set_xlim(*span_of(skills, their_ends, most=panel.most_skill))
         low, high = span_of([one.distance for one in panel.points], [one.distance_ends for one in panel.points])
         axes.set_ylim(max(low, -0.06 * high), high)
         _draw_frontier(axes, panel)
         for one in panel.points:
             draw_point(axes, one.skill, one.distance, looks[one.series], across=one.skill_ends, up=one.distance_ends)
         _name_frontier(axes, panel)
-        dress_plane(axes, across=f"{panel.skill} (higher is better)", up=f"|{_plain(panel)} - {panel.ideal:g}|")
+        dress_plane(axes, across=f"{panel.skill} (higher is better)", up=f"distance of bias from {panel.ideal:g}")
         draw_legend(axes, looks)
         svg = inline_svg(figure, ids=ids, title=title, description=_description(panel))
     return Picture(svg=svg, title=title, description=_description(panel))
@@ -172,7 +177,8 @@ def _draw_frontier(axes: Axes, panel: Panel) -> None:
     points = panel.frontier
     axes.plot(
         [one.skill for one in points], [one.distance for one in points], color=COLOURS["soft"], linewidth=5,
-        alpha=0.6, drawstyle="steps-pre", solid_capstyle="round", solid_joinstyle="round",
+        alpha=0.6, drawstyle="steps-pre", solid_capstyle="round", solid_joinstyle="round", marker="o", markersize=12,
+        markeredgewidth=0, clip_on=False,
     )  # fmt: skip
 
 

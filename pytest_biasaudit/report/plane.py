@@ -61,7 +61,7 @@ def draw_legend(axes: Axes, looks: dict[str, Look], *, lift: float = 0) -> None:
         down, across = divmod(at, IN_A_ROW)
         x, y = across / IN_A_ROW, 8 + lift + LEGEND_ROW * (rows - 1 - down)
         box = DrawingArea(10, 10, 0, 0)
-        box.add_artist(Line2D([5], [5], marker=look.mark, color=look.colour, markersize=5.5, linestyle="none"))
+        box.add_artist(Line2D([5], [5], **mark_of(look, 6.5)))
         axes.add_artist(
             AnnotationBbox(box, (x, 1), xybox=(5, y), xycoords="axes fraction", boxcoords="offset points", frameon=False,
                            pad=0, annotation_clip=False)
@@ -89,7 +89,7 @@ def dress_plane(axes: Axes, *, across: str, up: str) -> None:
 
 
 def draw_point(
-    axes: Axes, x: float, y: float, look: Look, *, across: Ends = None, up: Ends = None, size: float = 5.5
+    axes: Axes, x: float, y: float, look: Look, *, across: Ends = None, up: Ends = None, size: float = 6.5
 ) -> None:
     """A point of its series with its intervals as thin bars, cut at the panel's edges."""
     thin: dict[str, Any] = {"color": look.colour, "linewidth": 0.9, "alpha": 0.45, "solid_capstyle": "butt"}
@@ -97,16 +97,20 @@ def draw_point(
         axes.plot(_within(across, axes.get_xlim()), [y, y], **thin)
     if up is not None:
         axes.plot([x, x], _within(up, axes.get_ylim()), **thin)
-    axes.plot(
-        [x],
-        [y],
-        marker=look.mark,
-        color=look.colour,
-        markersize=size,
-        markeredgewidth=0,
-        linestyle="none",
-        clip_on=False,
-    )
+    axes.plot([x], [y], clip_on=False, **mark_of(look, size))
+
+
+def mark_of(look: Look, size: float) -> dict[str, Any]:
+    """A series' mark as matplotlib has it: the first is filled, the others are rings, so that marks on one another show."""
+    filled = look.colour == COLOURS[SHADES[0]]
+    return {
+        "marker": look.mark,
+        "color": look.colour,
+        "markersize": size - 1.5 if filled else size,
+        "markeredgewidth": 0 if filled else 1.2,
+        "markerfacecolor": look.colour if filled else "none",
+        "linestyle": "none",
+    }
 
 
 def _within(ends: tuple[float, float], edges: tuple[float, float]) -> list[float]:
@@ -120,9 +124,13 @@ def ends_of(interval: Interval | None) -> Ends:
     return interval.low, interval.high
 
 
-def span_of(values: Sequence[float], ends: Sequence[Ends]) -> tuple[float, float]:
-    """What an axis takes in: all values, and their intervals as far as these do not make the values a dot."""
+def span_of(values: Sequence[float], ends: Sequence[Ends], *, most: float = math.inf) -> tuple[float, float]:
+    """What an axis takes in: all values, and their intervals as far as these do not make the values a dot.
+
+    most  the highest value there can be: little room is left above it
+    """
     low, high = range_of(values)
     reach = [end for pair in ends if pair is not None for end in pair]
     wide = high - low
-    return max([low - wide, min([low, *reach])]), min([high + wide, max([high, *reach])])
+    bottom, top = max([low - wide, min([low, *reach])]), min([high + wide, max([high, *reach])])
+    return bottom, min(top, most + 0.04 * (most - bottom)) if math.isfinite(most) else top

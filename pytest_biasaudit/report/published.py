@@ -211,8 +211,8 @@ def _recipe_of(model: ModelIdentity) -> str | None:
     if len(model.recipe) != 1:
         return None
     (step,) = model.recipe
-    eight = str(step.get("dtype", "int8")) in ("int8", "qint8")
-    return "int8" if step.get("quantize") == "torch-dynamic" and eight else None
+    study = step.get("quantize") == "torch-dynamic" and step.get("dtype") == "qint8" and step.get("lm_head") is True
+    return "int8" if study else None
 
 
 def _beside(

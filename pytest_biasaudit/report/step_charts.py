@@ -8,8 +8,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from pytest_biasaudit.metrics.registry import METRICS
 from pytest_biasaudit.report.benchmark import score
-from pytest_biasaudit.report.canvas import Picture, new_figure, short
+from pytest_biasaudit.report.canvas import WIDTH, Picture, new_figure, short
 from pytest_biasaudit.report.checkpoints import CheckpointTable, Series
 from pytest_biasaudit.report.pareto import drawn_biases
 from pytest_biasaudit.report.plane import (
@@ -90,6 +91,7 @@ def _strip(
     low, high = span_of(
         [*(cell.score or 0.0 for cell in cells), *([] if ideal is None else [ideal])],
         [ends_of(cell.interval) for cell in cells],
+        most=METRICS[table.columns[at].metric].range[1],
     )
     left, right = min(places.values()), max(places.values())
     room = (right - left) * 0.04 or 0.5
@@ -104,7 +106,7 @@ def _strip(
         xs = [x + shift for x, _ in points]
         axes.plot(xs, [cell.score or 0.0 for _, cell in points], color=look.colour, linewidth=1.1)
         for x, (_, cell) in zip(xs, points, strict=True):
-            draw_point(axes, x, cell.score or 0.0, look, up=ends_of(cell.interval), size=4.0)
+            draw_point(axes, x, cell.score or 0.0, look, up=ends_of(cell.interval), size=5.0)
 
 
 def _places(own: Sequence[Series]) -> tuple[dict[str, float], list[tuple[float, str]]]:
@@ -118,7 +120,8 @@ def _places(own: Sequence[Series]) -> tuple[dict[str, float], list[tuple[float, 
         places = {revision: float(at) for at, revision in enumerate(checkpoints)}
         names = {revision: short(revision, 12) for revision in checkpoints}
     ordered = sorted(places, key=places.__getitem__)
-    room = (places[ordered[-1]] - places[ordered[0]]) / 7
+    longest = max(map(len, names.values()))
+    room = (places[ordered[-1]] - places[ordered[0]]) * (5 * longest + 8) / (WIDTH * (RIGHT - LEFT))
     ticks: list[tuple[float, str]] = []
     for revision in [ordered[-1], *ordered[:-1]]:  # the last is always named
         if all(abs(places[revision] - place) >= room for place, _ in ticks):

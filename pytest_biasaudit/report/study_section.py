@@ -11,19 +11,19 @@ from dataclasses import dataclass
 from pytest_biasaudit.records.evidence import Evidence
 from pytest_biasaudit.report import wording
 from pytest_biasaudit.report.canvas import Picture
-from pytest_biasaudit.report.checkpoint_text import trend_lines
+from pytest_biasaudit.report.checkpoint_text import interval_text, trend_lines
 from pytest_biasaudit.report.checkpoints import UNCOMPRESSED, CheckpointTable, checkpoint_tables
 from pytest_biasaudit.report.published import BesideTable, beside_published
 from pytest_biasaudit.report.study_columns import Cell, Column
-from pytest_biasaudit.report.study_text import change_text
+from pytest_biasaudit.report.study_text import change_text, note_mark
 
 PARETO = (
-    "A mark is one model, thin bars are its intervals; further right it is more able, further down less biased. The pale line is "
-    "the frontier: no model here has as much of the one with less of the other. It joins estimates; where bars overlap, the "
-    "order of two models is not known."
+    "Utility against bias: a mark is one model, thin bars are its intervals; further right it is more able, further down less "
+    "biased. The pale line joins the frontier: models that no other here beats in one of the two without losing in the other. It "
+    "is one of estimates; where bars overlap, the order of two models is not known."
 )
 STEPS = (
-    "Each figure over checkpoints, a line a recipe, with intervals as thin bars; bars of one checkpoint stand side by side. "
+    "Over checkpoints, a line is a recipe, its intervals are thin bars; those of one checkpoint stand side by side. "
     "What could not be judged is left out."
 )
 
@@ -58,6 +58,8 @@ class StudyPart:
     title: str
     audit: str
     pictures: tuple[tuple[Picture, str], ...]
+    legends: tuple[str, ...]
+    """How to read the pictures."""
     grids: tuple[Grid, ...]
 
 
@@ -70,12 +72,14 @@ def study_parts(evidence: Evidence) -> tuple[StudyPart, ...]:
         anchor = f"study-{at}"
         own = beside.pop((table.context, table.audit, table.title), None)
         grids = [*_checkpoint_grids(table, anchor), *_beside_grids(own, anchor)]
+        pictures = tuple(_pictures(table, f"s{at}"))
         parts.append(
             StudyPart(
                 anchor=anchor,
                 title=table.title,
                 audit=f"{table.context} / {table.audit}",
-                pictures=tuple(_pictures(table, f"s{at}")),
+                pictures=pictures,
+                legends=(*((PARETO,) if pictures else ()), *((STEPS,) if pictures and table.has_steps else ())),
                 grids=tuple(grids),
             )
         )
@@ -87,6 +91,7 @@ def study_parts(evidence: Evidence) -> tuple[StudyPart, ...]:
                 title=left.title,
                 audit=f"{left.context} / {left.audit}",
                 pictures=(),
+                legends=(),
                 grids=tuple(_beside_grids(left, anchor)),
             )
         )
@@ -100,11 +105,11 @@ def _pictures(table: CheckpointTable, ids: str) -> Iterator[tuple[Picture, str]]
     names = list(dict.fromkeys(series_name(table, series) for series in table.series))
     for at, panel in enumerate(pareto_panels(table)):
         left = f" Not drawn: {', '.join(panel.left_out)}." if panel.left_out else ""
-        yield pareto_picture(panel, ids=f"{ids}p{at}", series=names), f"{_subject(panel.title)}. {PARETO}{left}"
+        yield pareto_picture(panel, ids=f"{ids}p{at}", series=names), f"{_subject(panel.title)}.{left}"
     for at, model in enumerate(dict.fromkeys(series.model for series in table.series)):
         picture = steps_picture(table, model, ids=f"{ids}c{at}")
         if picture is not None:
-            yield picture, f"{model}. {STEPS}"
+            yield picture, f"Over checkpoints: {model}."
 
 
 def _subject(title: str) -> str:
@@ -116,19 +121,21 @@ def _checkpoint_grids(table: CheckpointTable, anchor: str) -> Iterator[Grid]:
         return
     if table.skill is not None:
         skill = table.columns[table.skill].title
+        reasons: list[str] = []
+        rows = [
+            (
+                *(Shown(text=text) for text in (row.model, row.recipe, row.at, row.revision or wording.NONE)),
+                *_cells(row.cells, table.columns, row.absent, reasons),
+            )
+            for row in table.rows
+        ]
         yield Grid(
             anchor=f"{anchor}-best",
             caption=f"The best step of each series by {skill}, and the bias there; each also at the other's best step",
             heads=("Model", "Recipe", "At", "Step", *(column.title for column in table.columns)),
             words=4,
-            rows=tuple(
-                (
-                    *(Shown(text=text) for text in (row.model, row.recipe, row.at, row.revision or wording.NONE)),
-                    *_cells(row.cells, table.columns, row.absent),
-                )
-                for row in table.rows
-            ),
-            notes=tuple(_best_notes(table, skill)),
+            rows=tuple(rows),
+            notes=(*(f"[{at}] {reason}" for at, reason in enumerate(reasons, start=1)), *_best_notes(table, skill)),
         )
     if table.trends:
         titles = list(dict.fromkeys((one.column, one.of) for one in table.trends))
@@ -152,21 +159,23 @@ def _checkpoint_grids(table: CheckpointTable, anchor: str) -> Iterator[Grid]:
         )
 
 
-def _cells(cells: Sequence[Cell], columns: Sequence[Column], absent: str) -> Iterator[Shown]:
+def _cells(cells: Sequence[Cell], columns: Sequence[Column], absent: str, reasons: list[str]) -> Iterator[Shown]:
+    """A row's figures; `reasons` gathers why some are not there, or stand for nothing."""
     if not cells:
-        yield Shown(text=wording.NONE, under=(absent,))
+        yield Shown(text=f"{wording.NONE}{note_mark(absent, reasons)}")
         yield from [Shown(text=wording.NONE)] * (len(columns) - 1)
     for cell, column in zip(cells, columns, strict=False):
+        mark = "" if cell.sound else note_mark(cell.reason, reasons)
         if cell.score is None:
-            yield Shown(text=wording.NONE, under=(cell.reason,))
+            yield Shown(text=f"{wording.NONE}{mark}")
             continue
         under = []
         if cell.interval is not None:
-            under.append(f"{cell.interval.low:.{column.digits}f} to {cell.interval.high:.{column.digits}f}")
+            under.append(interval_text(cell.interval, column.digits).strip("()"))
         if cell.change is not None:
             under.append(change_text(cell.change, column.digits))
         if not cell.sound:
-            under.append(f"not judged: {cell.reason}" if cell.reason else "not judged")
+            under.append(f"not judged{mark}")
         yield Shown(text=f"{cell.score:.{column.digits}f}", under=tuple(under), judged=cell.sound)
 
 
@@ -187,14 +196,13 @@ def _beside_grids(table: BesideTable | None, anchor: str) -> Iterator[Grid]:
         return
     rows = []
     for row in table.rows:
-        interval = row.interval
-        ends = (f"{interval.low:.{table.digits}f} to {interval.high:.{table.digits}f}",) if interval is not None else ()
+        ends = interval_text(row.interval, table.digits).strip("()")
         rows.append(
             (
                 Shown(text=row.model),
                 Shown(text=row.figure),
                 Shown(text=row.where, under=(row.caution,) if row.caution else ()),
-                Shown(text=f"{row.score:.{table.digits}f}", under=ends, judged=row.sound),
+                Shown(text=f"{row.score:.{table.digits}f}", under=(ends,) if ends else (), judged=row.sound),
                 Shown(text=f"{row.published:.{table.digits}f}"),
             )
         )

@@ -166,6 +166,8 @@ class AuditSession:
             return
         kept.append(result)
         messages = list(self.auditor.messages)
+        notes = record.model.achieved.get("notes")
+        messages.extend(f"{record.model.name}: {note}" for note in (notes if isinstance(notes, (list, tuple)) else ()))
         paths = {known.record.context.path for known in kept}
         if len(paths) > 1:  # the same bytes in several folders, with other people lists beside them
             messages.append(

@@ -204,7 +204,12 @@ def _tables(arguments: argparse.Namespace) -> int:
     from pytest_biasaudit.report.study_text import study_lines
 
     tables = study_tables(evidence, baseline=arguments.baseline)
-    print("\n".join(study_lines(tables, width=_width(), unicode=_unicode())))
+    parts = (
+        study_lines(tables, width=_width(), unicode=_unicode()),
+        checkpoint_lines(checkpoint_tables(evidence), width=_width(), unicode=_unicode()),
+        published_lines(beside_published(evidence), width=_width(), unicode=_unicode()),
+    )
+    print("\n\n".join("\n".join(lines) for lines in parts if lines))
     return OK
 
 

@@ -79,9 +79,9 @@ def _removed(structure: Structure, cuts: Sequence[Cut], pairs: Pairs, kind: Kind
             f"prune = {kind!r}: layers share their weights here, so what is removed from one is removed at up to {runs} depths"
         )
     if masks:
-        held = type(getattr(module.get_submodule(masks[0]), "projection", None)).__name__
+        others = f" and {len(masks) - 1} more" if len(masks) > 1 else ""
         notes.append(
-            f"prune = {kind!r}: no zeros can be written into the weights of {len(masks)} projections ({masks[0]}: {held}); masks "
-            "stand around them, which other programs do not know: keep the recipe, or prune before quantising"
+            f"prune = {kind!r}: no zeros can be written into the weights of {masks[0]}{others}; masks stand around them, "
+            "which other programs do not know: keep the recipe, or prune before quantising"
         )
     return Applied(module=module, facts=facts, notes=tuple(notes))

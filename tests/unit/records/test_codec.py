@@ -14,6 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pytest_biasaudit.errors import EvidenceError
+from pytest_biasaudit.models.point import SweepPoint
 from pytest_biasaudit.outcomes.outcome import Reading
 from pytest_biasaudit.records.codec import audit_to_plain, context_to_plain, model_to_plain, plain
 from pytest_biasaudit.records.decode import audit_from_plain, context_from_plain, model_from_plain
@@ -204,3 +205,13 @@ def test_whatever_settings_hold_json_can_say_it(value: object) -> None:
     made = plain(value, where="anything")
     assert plain_types(made)
     assert json.loads(json.dumps(made, allow_nan=False, ensure_ascii=False).encode("utf-8")) == made
+
+
+def test_a_models_place_in_a_sweep_comes_back_and_is_no_part_of_its_digest(sample: Any) -> None:
+    model = first(sample).model
+    point = SweepPoint(model="base", revision="step1000", recipe="int8", place=3)
+    placed = replace(model, point=point)
+    assert placed.digest == model.digest
+    # Identities are compared without their places, so these are looked at one by one.
+    assert model_from_plain(json.loads(json.dumps(model_to_plain(placed)))).point == point
+    assert model_from_plain(model_to_plain(model)).point is None

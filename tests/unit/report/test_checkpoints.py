@@ -1,0 +1,243 @@
+"""Tables of checkpoints: the compression study's own tables 2, 3, 5 and 6 come out of points with its printed scores."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from types import ModuleType
+from typing import Any
+
+import pytest
+
+from pytest_biasaudit.context.declaration import BenchmarkAudit
+from pytest_biasaudit.metrics.metric import Estimate
+from pytest_biasaudit.metrics.registry import METRICS
+from pytest_biasaudit.models.point import SweepPoint
+from pytest_biasaudit.models.protocol import ModelIdentity
+from pytest_biasaudit.records.evidence import Evidence
+from pytest_biasaudit.records.record import AuditRecord
+from pytest_biasaudit.report.checkpoint_text import checkpoint_lines
+from pytest_biasaudit.report.checkpoints import CheckpointTable, Chosen, checkpoint_tables, step_of
+from pytest_biasaudit.stats.interval import Interval
+
+AXES = ("gender", "race", "religion")
+Scores = tuple[float, float, float, float]
+"""LM score, then the stereotype scores of the three axes."""
+PYTHIA: dict[str, dict[tuple[str, int], Scores]] = {
+    # The study's tables 2, 3, 5 and 6: two steps of each size, uncompressed and int8.
+    "70m": {
+        ("", 21000): (89.2, 59.8, 58.4, 58.6),
+        ("int8", 21000): (87.7, 55.4, 56.8, 58.8),
+        ("", 29000): (88.4, 58.9, 55.4, 58.0),
+        ("int8", 29000): (87.7, 57.5, 54.8, 58.0),
+    },
+    "410m": {
+        ("", 114000): (91.6, 65.2, 60.7, 64.5),
+        ("int8", 114000): (88.7, 63.3, 57.8, 60.9),
+        ("", 50000): (91.5, 67.2, 60.5, 63.3),
+        ("int8", 50000): (90.5, 64.2, 58.4, 63.6),
+    },
+}
+
+
+def estimate(metric: str, value: float | None, part: str = "", **changes: Any) -> Estimate:
+    """One printed score."""
+    interval = None if value is None else Interval(low=value - 3, high=value + 3, level=0.95, method="by hand")
+    made = Estimate(
+        metric=metric, attribute="axis" if part else "", groups=(part,) if part else (), value=value, interval=interval,
+        p=None, p_adjusted=None, n=255, people=0, templates=255, missing=0, by_group=(), reason="",
+    )  # fmt: skip
+    return replace(made, **changes)
+
+
+def identity(name: str, point: SweepPoint | None, parent: ModelIdentity | None = None) -> ModelIdentity:
+    """A model that does not exist."""
+    return ModelIdentity(
+        name=name,
+        source="x",
+        weights_sha256=name,
+        parent=parent.name if parent else None,
+        parent_digest=parent.digest if parent else None,
+        point=point,
+    )
+
+
+def record(
+    sample: ModuleType, model: ModelIdentity, estimates: Sequence[Estimate], kind: str = "stereoset"
+) -> AuditRecord:
+    """One model's benchmark."""
+    settings = (("task", "intrasentence"), ("axes", None), ("minimum", 2))
+    audit = BenchmarkAudit(id=kind, kind=kind, limits=(), data="x", sha256=None, settings=settings)
+    return AuditRecord(
+        context=sample.context("study", "The compression study", [audit]), audit=audit, model=model, prompt_format="raw",
+        seed=7, batch_size=32, outcomes=(), estimates=tuple(estimates), judgements=(), facts=(),
+    )  # fmt: skip
+
+
+def evidence_of(sample: ModuleType, records: Sequence[AuditRecord]) -> Evidence:
+    """A run of these, models in order of name as evidence keeps them."""
+    models = sorted({one.model.name: one.model for one in records}.items())
+    return Evidence(
+        run=sample.run_info(), contexts=(records[0].context,), models=tuple(one for _, one in models),
+        audits=tuple(records), sha256="", file="evidence.json",
+    )  # fmt: skip
+
+
+def scored(sample: ModuleType, model: ModelIdentity, scores: Scores, **changes: Any) -> AuditRecord:
+    """A point with these scores; `changes` are those of its LM score."""
+    skill, *biases = scores
+    found = [estimate("ss", value, axis) for axis, value in zip(AXES, biases, strict=True)]
+    found.append(estimate("ss", sum(biases) / 3))
+    return record(sample, model, [*found, estimate("lms", skill, **changes)])
+
+
+def swept(sample: ModuleType, sizes: dict[str, dict[tuple[str, int], Scores]] = PYTHIA) -> Evidence:
+    """Points with these scores, as a sweep over models, then steps, then recipes leaves them."""
+    records, place = [], 0
+    for size, points in sizes.items():
+        parents: dict[int, ModelIdentity] = {}
+        for recipe, step in sorted(points, key=lambda one: (one[1], one[0])):
+            point = SweepPoint(model=size, revision=f"step{step}", recipe=recipe, place=place)
+            place += 1
+            name = f"{size}@step{step}" + (f"+{recipe}" if recipe else "")
+            model = identity(name, point, parents.get(step) if recipe else None)
+            if not recipe:
+                parents[step] = model
+            records.append(scored(sample, model, points[recipe, step]))
+    return evidence_of(sample, records)
+
+
+def only(evidence: Evidence) -> CheckpointTable:
+    (table,) = checkpoint_tables(evidence)
+    return table
+
+
+def figures(row: Chosen) -> list[float | None]:
+    """LM score first, as the study prints it."""
+    *axes, _all, skill = [cell.score for cell in row.cells]
+    return [skill, *axes]
+
+
+@pytest.mark.parametrize(
+    ("size", "recipe", "at", "step", "printed"),
+    [
+        ("410m", "uncompressed", "its best", 114000, (91.6, 65.2, 60.7, 64.5)),
+        ("410m", "int8", "its best", 50000, (90.5, 64.2, 58.4, 63.6)),
+        ("410m", "int8", "best of uncompressed", 114000, (88.7, 63.3, 57.8, 60.9)),
+        ("410m", "uncompressed", "best of int8", 50000, (91.5, 67.2, 60.5, 63.3)),
+        ("70m", "uncompressed", "its best", 21000, (89.2, 59.8, 58.4, 58.6)),
+    ],
+)
+def test_the_studys_tables_come_out_of_its_points(
+    sample: ModuleType, size: str, recipe: str, at: str, step: int, printed: Scores
+) -> None:
+    rows = {(row.model, row.recipe, row.at): row for row in only(swept(sample)).rows}
+    row = rows[size, recipe, at]
+    assert row.revision == f"step{step}"
+    assert figures(row) == list(printed)
+
+
+def test_of_equal_steps_the_first_is_called_the_best_and_their_number_is_said(sample: ModuleType) -> None:
+    # int8 of 70M has LM score 87.7 at both steps, to the digit that is printed; the study's table has the later.
+    rows = [row for row in only(swept(sample)).rows if row.model == "70m"]
+    assert [(row.recipe, row.at, row.revision) for row in rows] == [
+        ("uncompressed", "its best", "step21000"),
+        ("int8", "best of both (1st of 2 equal)", "step21000"),
+    ]
+
+
+def test_a_childs_change_is_against_the_uncompressed_model_of_the_same_step(sample: ModuleType) -> None:
+    rows = {(row.recipe, row.at): row for row in only(swept(sample)).rows if row.model == "410m"}
+    changes = [cell.change for cell in rows["int8", "its best"].cells]
+    # By hand: |64.2 - 50| - |67.2 - 50| and so on, at 50K; the LM score itself.
+    assert changes == pytest.approx([-3.0, -2.1, 0.3, -1.6, -1.0])
+    assert all(cell.change is None for cell in rows["uncompressed", "best of int8"].cells)
+
+
+def test_a_step_is_the_last_number_of_its_name_and_checkpoints_stand_in_that_order(sample: ModuleType) -> None:
+    assert [step_of(name) for name in ("step1000", "checkpoint-7", "v2-step30", "main")] == [1000, 7, 30, None]
+    scores = {("", step): (80.0 + step / 1000, 60.0, 60.0, 60.0) for step in (9000, 10000, 2000)}
+    (series,) = only(swept(sample, {"m": scores})).series
+    assert [one.step for one in series.checkpoints] == [2000, 9000, 10000]
+
+
+def test_tau_c_is_that_of_skill_and_bias_over_the_steps_of_one_series(sample: ModuleType) -> None:
+    # Skill rises with each of five steps; gender rises with it, race falls, religion stays.
+    steps = {("", at): (80.0 + at, 55.0 + at, 60.0 - at, 58.0) for at in range(1, 6)}
+    found = {(one.column, one.of): one.found for one in only(swept(sample, {"m": steps})).trends}
+    assert found["gender", "score"].tau == pytest.approx(1.0)
+    assert found["gender", "score"].p == pytest.approx(1 / 120)  # one order of 5! is as high
+    assert found["race", "score"].tau == pytest.approx(-1.0)
+    assert found["race", "distance from 50"].tau == pytest.approx(-1.0)
+    assert found["religion", "score"].tau is None
+    assert "same" in found["religion", "score"].reason
+
+
+def test_a_score_below_the_ideal_is_further_away_when_it_falls(sample: ModuleType) -> None:
+    steps = {("", at): (80.0 + at, 45.0 - at, 60.0, 60.0) for at in range(1, 6)}
+    found = {(one.column, one.of): one.found.tau for one in only(swept(sample, {"m": steps})).trends}
+    assert (found["gender", "score"], found["gender", "distance from 50"]) == pytest.approx((-1.0, 1.0))
+
+
+def test_a_skill_that_stands_for_nothing_makes_no_best_step_and_is_left_out_of_tau(sample: ModuleType) -> None:
+    evidence = swept(sample, {"m": {("", at): (80.0 + at, 55.0 + at, 60.0, 60.0) for at in range(1, 6)}})
+    last = evidence.audits[-1]
+    unsound = [replace(one, usable=False, reason="too few") if one.metric == "lms" else one for one in last.estimates]
+    table = only(replace(evidence, audits=(*evidence.audits[:-1], replace(last, estimates=tuple(unsound)))))
+    assert table.rows[0].revision == "step4"
+    assert {one.left_out for one in table.trends} == {("step5",)}
+    assert {one.found.n for one in table.trends} == {4}
+
+
+def test_a_step_that_was_not_audited_is_said_to_be_missing(sample: ModuleType) -> None:
+    evidence = swept(sample, {"410m": PYTHIA["410m"]})
+    kept = tuple(one for one in evidence.audits if one.model.name != "410m@step114000+int8")
+    rows = {(row.recipe, row.at): row for row in only(replace(evidence, audits=kept)).rows}
+    assert rows["int8", "best of uncompressed"].cells == ()
+    assert rows["int8", "best of uncompressed"].absent == "step114000 was not audited"
+    text = "\n".join(checkpoint_lines(checkpoint_tables(replace(evidence, audits=kept)), width=120))
+    assert "[1] step114000 was not audited" in text
+
+
+def test_models_of_no_sweep_are_in_no_table_of_checkpoints(sample: ModuleType) -> None:
+    assert checkpoint_tables(sample.evidence(sample.benchmark_records())) == ()
+
+
+def test_a_sweep_without_revisions_has_series_and_no_rows(sample: ModuleType) -> None:
+    base = identity("m", SweepPoint(model="m"))
+    child = identity("m+int8", SweepPoint(model="m", recipe="int8", place=1), base)
+    table = only(evidence_of(sample, [scored(sample, base, (90, 60, 60, 60)), scored(sample, child, (89, 55, 55, 55))]))
+    assert [(one.model, one.recipe, len(one.checkpoints)) for one in table.series] == [
+        ("m", "uncompressed", 1),
+        ("m", "int8", 1),
+    ]
+    assert not table.has_steps
+    assert table.rows == ()
+    assert table.trends == ()
+    assert checkpoint_lines([table]) == []
+
+
+def test_a_benchmark_without_a_skill_has_no_best_step_and_says_so(
+    sample: ModuleType, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    unable = {name: metric for name, metric in METRICS.items() if not metric.utility}
+    monkeypatch.setattr("pytest_biasaudit.report.study_columns.METRICS", unable)
+    records = []
+    for at, step in enumerate((1, 2)):
+        model = identity(f"m@{step}", SweepPoint(model="m", revision=str(step), place=at))
+        found = [estimate("effect_size", 0.5, "weat6", attribute="test"), estimate("mean_abs_effect", 0.5)]
+        records.append(record(sample, model, found, kind="seat"))
+    table = only(evidence_of(sample, records))
+    assert table.skill is None
+    assert "no best step: the benchmark has no figure of how able the model is" in checkpoint_lines([table])
+
+
+def test_the_text_names_model_recipe_and_step_in_every_block_and_fits(sample: ModuleType) -> None:
+    lines = checkpoint_lines(checkpoint_tables(swept(sample)), width=80)
+    assert max(map(len, lines)) <= 80
+    assert sum(line.startswith("410m int8") for line in lines) >= 4  # two rows in two blocks
+    assert any(line.startswith("best of int8: step50000") for line in lines)
+
+
+def test_a_terminal_of_ascii_gets_no_other_character(sample: ModuleType) -> None:
+    assert "\n".join(checkpoint_lines(checkpoint_tables(swept(sample)), unicode=False)).isascii()

@@ -182,7 +182,7 @@ def recipes() -> str:
         settings = []
         for name, rule in method.settings.items():
             default = "none" if rule.default is None else json.dumps(rule.default)
-            settings.append(f"`{name}`: {rule.valid}; default {default}")
+            settings.append(f"`{name}`: {rule.valid}; {'needed' if rule.required else f'default {default}'}")
         rows.append((_code(f'{method.action} = "{method.name}"'), method.does, "<br>".join(settings) or "none"))
     return table(("step", "what it does", "settings"), rows)
 

@@ -20,6 +20,10 @@ HIDDEN = "hidden_states"
 """What transformers calls the hidden states where it passes them by name."""
 
 
+class EnoughError(Exception):
+    """Ends a forward pass that has shown what was wanted."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Stack:
     """The blocks of a model, in order."""
@@ -92,12 +96,12 @@ def first_inputs(module: torch.nn.Module, stack: Stack, batches: Sequence[torch.
 
     def stop(_: torch.nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
         found.append(_taken(args, kwargs)[0].clone())
-        raise _EnoughError
+        raise EnoughError
 
     handle = stack.blocks[0].register_forward_pre_hook(stop, with_kwargs=True)
     try:
         for ids in batches:
-            with suppress(_EnoughError):
+            with suppress(EnoughError):
                 _run_body(module, ids)
     finally:
         handle.remove()
@@ -141,10 +145,6 @@ def still(module: torch.nn.Module) -> Iterator[None]:
 
 
 # -- inside ---------------------------------------------------------------------------------------------------------
-
-
-class _EnoughError(Exception):
-    """Ends a forward pass that has shown what was wanted."""
 
 
 class _UnlikeError(Exception):

@@ -7,7 +7,7 @@ give the next block its input. Hidden states of all windows are held; of everyth
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
 from functools import partial
 
@@ -16,7 +16,15 @@ import torch
 from pytest_biasaudit.compression.linear import chosen_layers, linear_weights
 from pytest_biasaudit.compression.materials import Applied, Materials
 from pytest_biasaudit.compression.pruning.achieved import refuse_not_finite, skipped_facts, sparsity_facts
-from pytest_biasaudit.compression.pruning.blocks import Stack, first_inputs, learn_calls, linear_parts, stack_of, still
+from pytest_biasaudit.compression.pruning.blocks import (
+    EnoughError,
+    Stack,
+    first_inputs,
+    learn_calls,
+    linear_parts,
+    stack_of,
+    still,
+)
 from pytest_biasaudit.compression.pruning.calibration import calibration_of
 from pytest_biasaudit.compression.pruning.lowest import Amount
 from pytest_biasaudit.compression.recipe import Step
@@ -138,34 +146,52 @@ def _watch(
     statistic: Statistic,
 ) -> dict[str, Seen]:
     """Runs a block over all batches; gives what each of its linear layers was given, without those that were given none."""
-    seen: dict[str, Seen] = {}
-    # q, k and v are given one and the same tensor: what is made of it is made once. Kept alive, its id is its own.
-    known: dict[tuple[int, int], tuple[torch.Tensor, torch.Tensor]] = {}
-    rows_each = -(-ERROR_TOKENS // len(hidden))
-
-    def see(name: str, given: torch.Tensor) -> None:
-        rows = given.reshape(-1, given.shape[-1])
-        if not len(rows):
-            return
-        key = (id(given), given._version)
-        if key not in known:
-            known[key] = (given, statistic(rows))
-        made = known[key][1]
-        if name not in seen:
-            seen[name] = Seen(statistic=torch.zeros_like(made), tokens=0)
-        found = seen[name]
-        found.statistic += made
-        found.tokens += len(rows)
-        found.sample.append(rows[:: -(-len(rows) // rows_each)].clone())
-
+    watch = _Watch(layers=len(inside), statistic=statistic, rows=-(-ERROR_TOKENS // len(hidden)))
     with ExitStack() as hooks:
         for name, layer in inside.items():
-            hook = layer.part.register_forward_pre_hook(lambda _, args, name=name: see(name, args[0]))
+            hook = layer.part.register_forward_pre_hook(lambda _, args, name=name: watch.see(name, args[0]))
             hooks.callback(hook.remove)
         for one, given in zip(run, hidden, strict=True):
-            known.clear()
-            one(given)
-    return seen
+            watch.begin()
+            with suppress(EnoughError):
+                one(given)
+    return watch.seen
+
+
+class _Watch:
+    """Gathers what the linear layers of a block are given, over several passes."""
+
+    def __init__(self, *, layers: int, statistic: Statistic, rows: int) -> None:
+        self.seen: dict[str, Seen] = {}
+        self._layers, self._statistic, self._rows = layers, statistic, rows
+        self._passes, self._once = 0, True
+        self._run: set[str] = set()
+        # q, k and v are given one and the same tensor: what is made of it is made once. Kept alive, its id is its own.
+        self._made: dict[tuple[int, int], tuple[torch.Tensor, torch.Tensor]] = {}
+
+    def begin(self) -> None:
+        """Another pass begins."""
+        self._passes += 1
+        self._run.clear()
+        self._made.clear()
+
+    def see(self, name: str, given: torch.Tensor) -> None:
+        """A layer is about to be run. Raises EnoughError where nothing more is to be seen in this pass."""
+        rows = given.reshape(-1, given.shape[-1])
+        if len(rows):
+            key = (id(given), given._version)
+            if key not in self._made:
+                self._made[key] = (given, self._statistic(rows))
+            made = self._made[key][1]
+            found = self.seen.setdefault(name, Seen(statistic=torch.zeros_like(made), tokens=0))
+            found.statistic += made
+            found.tokens += len(rows)
+            found.sample.append(rows[:: -(-len(rows) // self._rows)].clone())
+        self._once = self._once and name not in self._run
+        self._run.add(name)
+        # The last layer need not be run: an eighth of a llama's block. The first pass says whether layers are run once.
+        if self._passes > 1 and self._once and len(self._run) == self._layers:
+            raise EnoughError
 
 
 def _output_error(before: torch.Tensor, after: torch.Tensor, rows: torch.Tensor) -> float:

@@ -225,6 +225,72 @@ def test_a_layer_whose_weight_is_used_without_running_it_is_left_and_named(folde
     assert "left 2 linear layers" in facts["notes"][0]
 
 
+class Routed(torch.nn.Module):
+    """Two blocks of three experts each, one of which no token reaches, and a layer that is run twice in a pass."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        torch.manual_seed(0)
+        self.embed = torch.nn.Embedding(300, 8)
+        self.blocks = torch.nn.ModuleList([Experts(twice=False), Experts(twice=True)])
+
+    def forward(self, input_ids: torch.Tensor) -> torch.Tensor:
+        hidden: torch.Tensor = self.embed(input_ids)
+        for block in self.blocks:
+            hidden = block(hidden)
+        return hidden
+
+
+class Experts(torch.nn.Module):
+    def __init__(self, twice: bool) -> None:
+        super().__init__()
+        self.shared = torch.nn.Linear(8, 8)
+        self.experts = torch.nn.ModuleList([torch.nn.Linear(8, 8) for _ in range(3)])
+        self.twice = twice
+
+    def forward(self, hidden: torch.Tensor) -> torch.Tensor:
+        given: torch.Tensor = self.shared(hidden)
+        if self.twice:
+            given = self.shared(given.tanh())
+        found = torch.zeros_like(given)
+        for number, chosen in enumerate([given[..., 0] > 0, given[..., 0] <= 0]):
+            if bool(chosen.any()):
+                found[chosen] = self.experts[number](given[chosen])
+        return hidden + found
+
+
+def test_layers_that_see_some_tokens_twice_or_never_are_watched_through_every_batch(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(layerwise, "BATCH_TOKENS", 32)  # a window a batch: batches reach unlike experts
+    module, materials, seen = Routed(), Materials(tokenizer=byte_tokenizer(), root=folder), []
+
+    def kept(matrix: torch.Tensor, products: torch.Tensor, tokens: int) -> torch.Tensor:
+        seen.append((products.clone(), tokens))
+        return matrix
+
+    applied = prune_layer_by_layer(
+        module, step_of(), materials, amount=Amount(sparsity=0.5), statistic=products_of, pruned=kept
+    )
+    expected: dict[int, list[torch.Tensor]] = {}
+    layers = [part for block in module.blocks for part, _ in linear_parts(block)]
+    for number, part in enumerate(layers):
+        part.register_forward_pre_hook(
+            lambda _, args, number=number: expected.setdefault(number, []).append(args[0].detach().reshape(-1, 8))
+        )
+    with torch.no_grad():
+        module(input_ids=calibration_of(module, step_of(), materials).windows)
+    assert sorted(expected) == [0, 1, 2, 4, 5, 6]
+    for (products, tokens), number in zip(seen, sorted(expected), strict=True):
+        rows = torch.cat(expected[number])
+        assert tokens == len(rows)
+        assert torch.allclose(products, rows.T @ rows, rtol=1e-4, atol=1e-4)
+    assert len(expected[4]) == 2
+    assert applied.facts["modules_skipped"] == [
+        f"blocks.{block}.experts.2: the calibration text does not run through it" for block in (0, 1)
+    ]
+
+
 class Mixed(torch.nn.Module):
     """Two blocks that are handed something of the text beside the hidden states, or something made of them."""
 

@@ -11,8 +11,7 @@ from typing import Any
 
 import pytest
 
-from pytest_biasaudit import Auditor, Settings, Verdict
-from pytest_biasaudit.compression.recipe import read_step
+from pytest_biasaudit import Auditor, Settings
 from pytest_biasaudit.models.declared import read_models
 from pytest_biasaudit.models.load import load_source
 from tests.planted_masked_model import Learnt, Trained, learnt, sentence, trained_in
@@ -34,10 +33,10 @@ def folder(models: Trained, tmp_path_factory: pytest.TempPathFactory) -> Path:
     home = tmp_path_factory.mktemp("distilled")
     draw = random.Random(9)
     (home / "fair.txt").write_text("\n".join(sentence(draw, 0.5) for _ in range(6000)))
-    settings = f"layers = 1, steps = {STEPS}, batch_size = 64, tokens = 32, mask_rate = 0.3, learning_rate = 3e-3, temperature = 1.0"
+    settings = f"layers = 1, steps = {STEPS}, batch_size = 64, tokens = 32, mask_rate = 0.3, learning_rate = 3e-3"
     tables = [
         f'[models.{name}]\nsource = "{place}"\n'
-        f'[models.{name}-student]\nparent = "{name}"\nrecipe = [{{ distill = "logits", text = "fair.txt", {settings} }}]\n'
+        f'[models.{name}-student]\nparent = "{name}"\nrecipe = [{{ distill = "logits", text = "fair.txt", temperature = 1.0, {settings} }}]\n'
         for name, place in (("planted", models.planted), ("control", models.control))
     ]
     (home / "biasaudit.toml").write_text("".join(tables))
@@ -92,10 +91,6 @@ def test_an_audit_finds_the_plant_in_the_student_and_none_in_the_controls(
     assert ends["planted"].low > 50
     assert ends["control"].low < 50 < ends["control"].high
     assert found["planted"].record.model.parent == "planted"
-    assert (
-        Verdict.OVER in {judgement.verdict for judgement in found["planted"].judgements}
-        or not found["planted"].judgements
-    )
 
 
 def test_the_student_is_taken_from_the_cache_by_a_later_run(auditor: Auditor, folder: Path) -> None:
@@ -124,8 +119,3 @@ def test_a_student_given_as_files_is_held_against_its_teacher(auditor: Auditor, 
         assert (ready.identity.recipe, ready.identity.parameters) == ((), made.identity.parameters)
         here, there = (learnt(one.module, one.tokenizer) for one in (ready, made))
         assert here.pronoun == pytest.approx(there.pronoun, abs=1e-5)
-
-
-def test_the_fixture_takes_the_same_settings_as_the_table() -> None:
-    step = read_step({"distill": "logits", "text": "fair.txt", "layers": 1, "steps": STEPS})
-    assert step.short == f"logits-1-{STEPS}"

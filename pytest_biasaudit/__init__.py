@@ -18,6 +18,7 @@ if TYPE_CHECKING:
         assert_within_limits,
     )
     from pytest_biasaudit.audit import Auditor
+    from pytest_biasaudit.compression.saving import save
     from pytest_biasaudit.errors import BiasAuditError
     from pytest_biasaudit.models.scripted import ScriptedModel
     from pytest_biasaudit.result import AuditResult
@@ -38,6 +39,7 @@ _HOMES = {
     "Settings": "settings",
     "BiasAuditError": "errors",
     "ScriptedModel": "models.scripted",
+    "save": "compression.saving",
     "Verdict": "verdict.verdict",
 }
 
@@ -56,6 +58,7 @@ __all__ = [
     "Verdict",
     "assert_no_worse_than",
     "assert_within_limits",
+    "save",
 ]
 
 

@@ -28,6 +28,7 @@ from pytest_biasaudit.models.identity import (
 from pytest_biasaudit.models.kind import Kind, looks_both_ways
 from pytest_biasaudit.models.pretrained import Pretrained, first_line, load_pretrained, refuse_gaps
 from pytest_biasaudit.models.protocol import ModelIdentity
+from pytest_biasaudit.models.saved_record import RECORD, read_record
 from pytest_biasaudit.models.source import Place, resolve
 
 if TYPE_CHECKING:
@@ -36,6 +37,8 @@ if TYPE_CHECKING:
     from pytest_biasaudit.models.transformer import TransformerModel
     from pytest_biasaudit.models.word_vectors import WordVectors
 
+DEFAULT_DTYPE = "float32"
+"""What a model is loaded in that says nothing else; a saved child says what it is."""
 CONVERTED = "converted.json"
 """Written last into a converted model's folder: the digests of its files. A folder without it was cut off."""
 
@@ -47,7 +50,7 @@ def load_source(
     beside: Path,
     cache: Path | None,
     revision: str | None = None,
-    dtype: str = "float32",
+    dtype: str = DEFAULT_DTYPE,
     offline: bool = False,
     kind: Kind | None = None,
 ) -> TransformerModel | WordVectors:
@@ -55,6 +58,7 @@ def load_source(
 
     beside  folder that relative paths start from; cache  folder for converted weights, None to keep nothing
     kind    what it is loaded as; None: what its configuration names
+    dtype   what it is loaded in; a folder with a saved child's record comes in the record's
 
     A causal or masked model whose file lacks the head, and nothing else, comes as an `EncoderModel` that says so.
     Raises ModelError: not found, not safetensors, weights missing or mismatched, no tokenizer, not of that kind.
@@ -71,13 +75,28 @@ def load_source(
         return _load_gguf(name, source, place, cache, dtype)
     if place.kind == "folder":
         assert place.path is not None
-        found = load_pretrained(str(place.path), source, kind=kind, dtype=dtype, offline=True)
-        weights = files_sha256(_weight_files(place.path, source))
-        return _model(name, source, found, weights=weights, revision=None)
+        return _load_folder(name, source, place.path, kind, dtype)
     found = load_pretrained(place.hub_id, source, kind=kind, dtype=dtype, offline=offline, revision=revision, hub=True)
     commit = getattr(found.module.config, "_commit_hash", None) or revision
     commit = str(commit) if commit is not None else None
     return _model(name, source, found, weights=tensors_sha256(found.module), revision=commit)
+
+
+def _load_folder(name: str, source: str, folder: Path, kind: Kind | None, dtype: str) -> TransformerModel:
+    record = read_record(folder, source=source)
+    if record is not None and dtype not in (DEFAULT_DTYPE, record.dtype):
+        raise ModelError(
+            f"source {source!r}: dtype = {dtype!r} is declared, and {RECORD} says that this child is of {record.dtype}; "
+            "leave dtype out, or make a child of it with a recipe"
+        )
+    if record is not None:
+        dtype = record.dtype
+    found = load_pretrained(str(folder), source, kind=kind, dtype=dtype, offline=True)
+    weights = record.weights_sha256 if record is not None else files_sha256(_weight_files(folder, source))
+    model = _model(name, source, found, weights=weights, revision=None)
+    if record is not None:
+        model.settle(record.told(model.identity))
+    return model
 
 
 def wrap_live(name: str, module: torch.nn.Module, tokenizer: Any) -> TransformerModel:

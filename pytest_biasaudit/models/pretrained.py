@@ -83,7 +83,11 @@ def load_pretrained(
         if lacks:
             module, info, wanted = module.base_model, {}, "encoder"
     refuse_gaps(info, source)
-    return Pretrained(module=module.to(_device()), tokenizer=tokenizer, kind=wanted, lacks=lacks)
+    for part in module.modules():
+        if hasattr(part, "support_avx512bf16_for_cpu"):
+            # bitsandbytes would repack the layer in the first call: weights that change by being asked.
+            part.support_avx512bf16_for_cpu = False
+    return Pretrained(module=_placed(module), tokenizer=tokenizer, kind=wanted, lacks=lacks)
 
 
 def refuse_gaps(info: dict[str, Any], source: str) -> None:
@@ -153,6 +157,13 @@ def _without_unread_pooler(module: Any, info: dict[str, Any]) -> None:
     if pooler and getattr(module, "pooler", None) is not None:
         module.pooler = None
         info["missing_keys"] = missing - pooler
+
+
+def _placed(module: torch.nn.Module) -> torch.nn.Module:
+    """On the device at hand; quantised weights stay where their back end has put them."""
+    if getattr(module, "is_quantized", False):
+        return module
+    return module.to(_device())
 
 
 def _device() -> str:

@@ -38,6 +38,12 @@ class BiasAudit:
         self._session.keep(result)
         return result
 
+    def save(self, model: object, folder: str | Path, *, date: str | None = None) -> Path:
+        """Writes a model that a fixture gave to a folder, with its record. See `pytest_biasaudit.save`."""
+        from pytest_biasaudit.compression.saving import save
+
+        return save(self._session.auditor.model(model), folder, date=date)
+
     def _found(self, context: str | Path) -> Path:
         from pathlib import Path
 

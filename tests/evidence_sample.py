@@ -24,6 +24,7 @@ from pytest_biasaudit.context.declaration import (
     OutcomeSpec,
     People,
 )
+from pytest_biasaudit.metrics.beside import Moved, NoiseFloor
 from pytest_biasaudit.metrics.metric import Estimate, GroupSummary
 from pytest_biasaudit.models.protocol import ModelIdentity
 from pytest_biasaudit.outcomes.outcome import Outcome, Reading
@@ -575,6 +576,84 @@ def benchmark_records() -> list[AuditRecord]:
                 controls=tuple(controls),
                 facts=(("score", "sum"), ("casing", "kept"), ("opening", "<|im_start|>")),
                 data=data,
+            )
+        )
+    return made
+
+
+def family_records() -> list[AuditRecord]:
+    """The first and the benchmark's audit of the parent and of a student of it, with everything that may stand beside:
+    what the recipe did and missed, a noise floor, who gained and lost, and that the two were not asked alike.
+    """
+    _, child = models()
+    achieved = {
+        "notes": ["quantize rtn: 4 bits a weight were asked for, 32 are stored (float32)."],
+        "size_mb": 269.0,
+        "parent_size_mb": 538.0,
+        "measure": "perplexity",
+        "perplexity": 48.6,
+        "parent_perplexity": 38.9,
+        "held_text_sha256": digest("held text"),
+        "held_text_tokens": 678,
+        "sparsity": 0.141,
+        "bits_per_weight": 32.0,
+        "bits_per_weight_overall": 32.5,
+        "modules_changed": ["30 of 30 q_proj", "30 of 30 k_proj"],
+        "modules_left": ["1 of 1 lm_head"],
+        "modules_gone": [],
+        "tensors": [
+            {"name": "model.layers.*.self_attn.q_proj.weight", "count": 30, "stored": "float32", "weights": 9_953_280,
+             "bytes": 39_813_120, "bits": 32.0, "sparsity": 0.25, "changed": True},
+        ],
+        "steps": {
+            "1 distill logits": {"steps": 4, "loss_curve": [[1, 5.0], [2, 3.0], [3, 2.5], [4, 2.0]]},
+            "2 quantize rtn": {"bits": 4, "modules_changed": 210},
+        },
+    }  # fmt: skip
+    student = replace(
+        child,
+        name="student",
+        dtype="bfloat16",
+        weights_sha256=digest("student"),
+        recipe=(
+            {"distill": "logits", "text": "text.txt", "text_sha256": digest("training text")},
+            {"quantize": "rtn", "bits": 4, "group_size": 32},
+        ),
+        achieved=achieved,
+    )
+    offers, *_, offers_child = (one for one in records() if one.audit.id == "offers")
+    crows, crows_child = benchmark_records()
+    noise = NoiseFloor(
+        value=0.001, low=-0.04, high=0.05, batch_size=16, first_batch_size=32, compared=192, changed=3, largest=20.0
+    )
+    moved = (
+        Moved(group="white", value=1.5, low=-3.0, high=6.0, n=96, unit="outcome"),
+        Moved(group="black", value=-12.25, low=-20.0, high=-4.5, n=96, unit="outcome"),
+    )
+    remark = "student computes in bfloat16, base in float32: part of the difference is rounding"
+
+    def beside(estimate: Estimate) -> Estimate:
+        if estimate.versus is None:
+            return estimate
+        return replace(estimate, shows="increase", noise=noise, moved=moved, remarks=(remark,))
+
+    made = [offers, crows]
+    for one in (offers_child, crows_child):
+        judgements = tuple(
+            replace(
+                judgement,
+                compared=tuple(beside(each) for each in judgement.compared),
+                estimate=None if judgement.estimate is None else beside(judgement.estimate),
+            )
+            for judgement in one.judgements
+        )
+        made.append(
+            replace(
+                one,
+                model=student,
+                batch_size=16,
+                estimates=tuple(beside(each) for each in one.estimates),
+                judgements=judgements,
             )
         )
     return made

@@ -30,13 +30,13 @@ SHOWN = frozenset(
 def achieved_rows(achieved: Mapping[str, object], *, text: Callable[[object], str]) -> tuple[Row, ...]:
     """Rows of an `identity.achieved`; `text` writes a value that has no words of its own here."""
     return (
-        *(("Note", str(note)) for note in _list(achieved.get("notes"))),
+        *(("Note", str(note)) for note in list_in(achieved.get("notes"))),
         *_size(achieved),
         *_held_text(achieved),
         *_share("Zeros", achieved, "sparsity", "of the changed modules' weights", "of all"),
         *_bits(achieved),
         *_stored(achieved.get("tensors")),
-        *((title, ", ".join(map(str, _list(achieved[key])))) for key, title in LISTS.items() if achieved.get(key)),
+        *((title, ", ".join(map(str, list_in(achieved[key])))) for key, title in LISTS.items() if achieved.get(key)),
         *_gguf(achieved.get("gguf")),
         *_saved(achieved.get("saved")),
         *((key, text(value)) for key, value in achieved.items() if key not in SHOWN),
@@ -45,25 +45,25 @@ def achieved_rows(achieved: Mapping[str, object], *, text: Callable[[object], st
 
 
 def _size(achieved: Mapping[str, object]) -> Iterator[Row]:
-    size, parent = _number(achieved.get("size_mb")), _number(achieved.get("parent_size_mb"))
+    size, parent = number_in(achieved.get("size_mb")), number_in(achieved.get("parent_size_mb"))
     if size is None:
         return
-    beside = f", {_percent(size / parent)} of its parent's {wording.number(parent)} MB" if parent else ""
+    beside = f", {percent(size / parent)} of its parent's {wording.number(parent)} MB" if parent else ""
     yield "Size", f"{wording.number(size)} MB{beside}"
 
 
 def _held_text(achieved: Mapping[str, object]) -> Iterator[Row]:
-    measure, count = achieved.get("measure"), _number(achieved.get("held_text_tokens"))
+    measure, count = achieved.get("measure"), number_in(achieved.get("held_text_tokens"))
     if measure is None:
         return
     digest = str(achieved.get("held_text_sha256") or "")[:16]
     if measure == "cosine":
-        cosine = _number(achieved.get("cosine"))
+        cosine = number_in(achieved.get("cosine"))
         value = "its vectors cannot be compared with its parent's" if cosine is None else f"mean cosine {cosine:.4f}"
         unit = "sentences"
         beside = " to the parent's vectors" if cosine is not None else ""
     else:
-        own, parents = _number(achieved.get("perplexity")), _number(achieved.get("parent_perplexity"))
+        own, parents = number_in(achieved.get("perplexity")), number_in(achieved.get("parent_perplexity"))
         value = f"{measure} " + ("none: infinite, or not to be had" if own is None else wording.number(own))
         beside = f", its parent's {wording.number(parents)}" if parents is not None else ""
         unit = "tokens"
@@ -71,14 +71,14 @@ def _held_text(achieved: Mapping[str, object]) -> Iterator[Row]:
 
 
 def _share(title: str, achieved: Mapping[str, object], key: str, of: str, of_all: str) -> Iterator[Row]:
-    own, overall = _number(achieved.get(key)), _number(achieved.get(f"{key}_overall"))
-    found = [f"{_percent(share)} {words}" for share, words in ((own, of), (overall, of_all)) if share is not None]
+    own, overall = number_in(achieved.get(key)), number_in(achieved.get(f"{key}_overall"))
+    found = [f"{percent(share)} {words}" for share, words in ((own, of), (overall, of_all)) if share is not None]
     if key in achieved or found:
         yield title, ", ".join(found) or "cannot be counted in what is stored"
 
 
 def _bits(achieved: Mapping[str, object]) -> Iterator[Row]:
-    own, overall = _number(achieved.get("bits_per_weight")), _number(achieved.get("bits_per_weight_overall"))
+    own, overall = number_in(achieved.get("bits_per_weight")), number_in(achieved.get("bits_per_weight_overall"))
     found = [
         f"{bits:.3g} {words}"
         for bits, words in ((own, "in the changed modules"), (overall, "over all"))
@@ -90,11 +90,11 @@ def _bits(achieved: Mapping[str, object]) -> Iterator[Row]:
 
 def _stored(tensors: object) -> Iterator[Row]:
     kinds: dict[str, list[float]] = {}
-    for row in _list(tensors):
+    for row in list_in(tensors):
         if isinstance(row, Mapping):
             sums = kinds.setdefault(str(row.get("stored")), [0.0, 0.0, 0.0])
             for at, key in enumerate(("count", "weights", "bytes")):
-                sums[at] += _number(row.get(key)) or 0.0
+                sums[at] += number_in(row.get(key)) or 0.0
     parts = [
         f"{stored}: {count:,.0f} tensor{'s' if count != 1 else ''} of {weights:,.0f} weights in {size / 1e6:,.3g} MB"
         for stored, (count, weights, size) in sorted(kinds.items(), key=lambda one: -one[1][1])
@@ -108,12 +108,12 @@ def _gguf(gguf: object) -> Iterator[Row]:
         return
     yield "The file's own label", str(gguf.get("label") or "none")
     parts = [
-        f"{row.get('type')} {_percent(_number(row.get('share')) or 0)} ({_number(row.get('tensors')) or 0:,.0f} tensors)"
-        for row in _list(gguf.get("types"))
+        f"{row.get('type')} {percent(number_in(row.get('share')) or 0)} ({number_in(row.get('tensors')) or 0:,.0f} tensors)"
+        for row in list_in(gguf.get("types"))
         if isinstance(row, Mapping)
     ]
     yield "Tensor types, by weights", ", ".join(parts)
-    bits = _number(gguf.get("bits_per_weight"))
+    bits = number_in(gguf.get("bits_per_weight"))
     if bits is not None:
         yield "Bits a weight in the file", f"{bits:.3g}"
 
@@ -131,13 +131,16 @@ def _steps(steps: object, text: Callable[[object], str]) -> Iterator[Row]:
                 yield f"Step {name}", found
 
 
-def _list(value: object) -> list[object]:
+def list_in(value: object) -> list[object]:
+    """A list as it is; nothing for any other value."""
     return list(value) if isinstance(value, (list, tuple)) else []
 
 
-def _number(value: object) -> float | None:
+def number_in(value: object) -> float | None:
+    """A number as it is; None for any other value, truth values among them."""
     return float(value) if isinstance(value, (int, float)) and not isinstance(value, bool) else None
 
 
-def _percent(share: float) -> str:
+def percent(share: float) -> str:
+    """As in "14.1 %"."""
     return f"{100 * share:.3g} %"

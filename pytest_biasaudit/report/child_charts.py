@@ -41,20 +41,33 @@ CURVE_HEIGHT = 170
 NAME_LENGTH = 24
 
 
-def changes_picture(figures: Sequence[SideBySide], *, audit: str, parent: str, child: str, ids: str) -> Picture | None:
-    """Each figure of the parent above the child's, with intervals, a panel a metric; None without any.
+def changes_pictures(figures: Sequence[SideBySide], *, audit: str, parent: str, child: str, ids: str) -> list[Picture]:
+    """Each figure of the parent above the child's, with intervals, a panel a metric; two pictures where there are more.
 
-    ids  what the ids inside the SVG begin with; must be the page's only picture of that name
+    ids  what the ids inside the SVGs begin with; must be no other picture's on the page
     """
     panels: dict[str, list[SideBySide]] = {}
     for one in figures:
         panels.setdefault(one.child.metric, []).append(one)
-    if not panels:
-        return None
+    title = f"From parent to child: {short(audit)}, {short(parent)} to {short(child)}"
+    halves = [half for half in _halves(list(panels)) if half]
+    made = []
+    for at, half in enumerate(halves, start=1):
+        numbered = title if len(halves) == 1 else f"{title}, {at} of {len(halves)}"
+        made.append(_picture({name: panels[name] for name in half}, numbered, parent, child, ids=f"{ids}{at}"))
+    return made
+
+
+def _halves(names: Sequence[str]) -> tuple[Sequence[str], Sequence[str]]:
+    """Panels for the page's left and right, in their order."""
+    middle = (len(names) + 1) // 2
+    return names[:middle], names[middle:]
+
+
+def _picture(panels: dict[str, list[SideBySide]], title: str, parent: str, child: str, *, ids: str) -> Picture:
     drawn = {metric: _furthest(rows) for metric, rows in panels.items()}
     heights = [70 + ROW * len(rows) for rows in drawn.values()]
     total = sum(heights)
-    title = f"From parent to child: {short(audit)}, {short(parent)} to {short(child)}"
     description = " ".join(_sentence(one, parent, child) for rows in drawn.values() for one in rows)
     description += " The parent is the hollow square above, the child the dot below; the dotted line is the ideal."
     if drawn != panels:
@@ -72,6 +85,8 @@ def changes_picture(figures: Sequence[SideBySide], *, audit: str, parent: str, c
 
 def loss_picture(curve: LossCurve, *, child: str, ids: str) -> Picture:
     """The loss of a student over the steps of its training."""
+    from matplotlib.ticker import MaxNLocator
+
     from pytest_biasaudit.report.plane import LEFT, RIGHT, dress_plane
 
     steps, losses = [step for step, _ in curve.points], [loss for _, loss in curve.points]
@@ -90,6 +105,7 @@ def loss_picture(curve: LossCurve, *, child: str, ids: str) -> Picture:
         mark: dict[str, Any] = {"linestyle": "none", "marker": "o", "markersize": 4, "markeredgewidth": 0}
         axes.plot([steps[0], steps[-1]], [losses[0], losses[-1]], color=COLOURS["dots"], clip_on=False, **mark)
         dress_plane(axes, across="training step", up="")
+        axes.xaxis.set_major_locator(MaxNLocator(5, integer=True))
         above: dict[str, Any] = {"xycoords": "axes fraction", "textcoords": "offset points", "annotation_clip": False}
         axes.annotate("loss", (0, 1), (0, 6), color=COLOURS["ink"], weight="bold", **above)
         svg = inline_svg(figure, ids=ids, title=title, description=description)

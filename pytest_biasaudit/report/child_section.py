@@ -9,7 +9,7 @@ from typing import Any
 from pytest_biasaudit.models.protocol import ModelIdentity
 from pytest_biasaudit.records.record import AuditRecord
 from pytest_biasaudit.report.canvas import Picture
-from pytest_biasaudit.report.child_charts import changes_picture, loss_picture
+from pytest_biasaudit.report.child_charts import changes_pictures, loss_picture
 from pytest_biasaudit.report.paired_changes import AuditChange
 from pytest_biasaudit.report.parent_child import ParentChild, parents_and_children
 
@@ -41,10 +41,14 @@ def _pair(pair: ParentChild, number: int) -> Mapping[str, Any]:
 
 
 def _audit(pair: ParentChild, audit: AuditChange, ids: str) -> Mapping[str, Any]:
-    picture = changes_picture(audit.figures, audit=audit.audit, parent=pair.parent.name, child=pair.child.name, ids=ids)
+    pictures = changes_pictures(
+        audit.figures, audit=audit.audit, parent=pair.parent.name, child=pair.child.name, ids=ids
+    )
     plain = {one.name: getattr(audit, one.name) for one in fields(audit)}
     cells = [(one.group, one.figure, one.change, one.interval, f"{one.n:,}", one.note) for one in audit.moved]
-    return {**plain, "moved_cells": cells, "pictures": _drawn([] if picture is None else [(picture, WAY)])}
+    # What holds for both halves is said under the last.
+    captions = ["" for _ in pictures[:-1]] + [WAY for _ in pictures[-1:]]
+    return {**plain, "moved_cells": cells, "pictures": _drawn(list(zip(pictures, captions, strict=True)))}
 
 
 def _drawn(pictures: Sequence[tuple[Picture, str]]) -> Drawn:

@@ -9,6 +9,7 @@ from pytest_biasaudit.models.protocol import ModelIdentity
 from pytest_biasaudit.records.evidence import Evidence
 from pytest_biasaudit.records.record import AuditRecord
 from pytest_biasaudit.report import wording
+from pytest_biasaudit.report.achieved import achieved_rows
 from pytest_biasaudit.report.lineage import setting_text, step_text
 
 
@@ -58,9 +59,10 @@ def model_facts(model: ModelIdentity) -> dict[str, str]:
         "recipe": "; ".join(step_text(step) for step in model.recipe),
     }
     facts.update((f"library {name}", version) for name, version in model.libraries)
-    facts.update(
-        (f"achieved: {name}", setting_text(value)) for name, value in model.achieved.items() if name != "steps"
-    )
+    achieved: dict[str, list[str]] = {}
+    for name, text in achieved_rows(model.achieved, text=setting_text):
+        achieved.setdefault(f"achieved: {name}", []).append(text)
+    facts.update((name, "; ".join(texts)) for name, texts in achieved.items())
     return facts
 
 

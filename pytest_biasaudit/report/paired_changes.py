@@ -30,17 +30,24 @@ TEXT_LENGTH = 160
 
 
 @dataclass(frozen=True, kw_only=True)
+class Shown:
+    """A figure, and under it its interval or why there is none."""
+
+    value: str
+    under: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
 class ChangeRow:
     """One figure of both models."""
 
     metric: str
     comparison: str
-    parent: str
-    child: str
-    change: str
+    parent: Shown
+    child: Shown
+    change: Shown
     """What was measured pair by pair: how much further from its ideal, or which share is kept; a dash where nothing was."""
-    interval: str
-    noise: str
+    noise: Shown
     within_noise: bool
     bound: str
     verdict: Verdict | None
@@ -85,22 +92,22 @@ class AuditChange:
 
     context: str
     audit: str
-    parent_anchor: str
     child_anchor: str
-    paired: bool
+    parent_anchor: str = ""
+    paired: bool = False
     """Whether any change was measured pair by pair."""
-    rows: tuple[ChangeRow, ...]
-    more: int
+    rows: tuple[ChangeRow, ...] = ()
+    more: int = 0
     """Figures of the audit that are not in the table."""
-    moved: tuple[MovedRow, ...]
-    noise: tuple[str, ...]
+    moved: tuple[MovedRow, ...] = ()
+    noise: tuple[str, ...] = ()
     """How the noise floor was measured, in sentences."""
-    remarks: tuple[str, ...]
-    answers: str
+    remarks: tuple[str, ...] = ()
+    answers: str = ""
     """How many answers became other, in a sentence."""
-    rose: tuple[AnswerRow, ...]
-    fell: tuple[AnswerRow, ...]
-    figures: tuple[SideBySide, ...]
+    rose: tuple[AnswerRow, ...] = ()
+    fell: tuple[AnswerRow, ...] = ()
+    figures: tuple[SideBySide, ...] = ()
     missing: str = ""
     """Why nothing could be set side by side; mostly empty."""
 
@@ -119,7 +126,10 @@ def audit_changes(
             continue
         found = theirs.get(_key(record))
         if found is None:
-            made.append(_alone(record, anchor, f"This audit was not put to {parent.name} in this run."))
+            missing = f"This audit was not put to {parent.name} in this run."
+            made.append(
+                AuditChange(context=record.context.title, audit=record.audit.id, child_anchor=anchor, missing=missing)
+            )
         else:
             made.append(_change(found[0], record, parent_anchor=found[1], child_anchor=anchor))
     return tuple(made)
@@ -127,26 +137,6 @@ def audit_changes(
 
 def _key(record: AuditRecord) -> tuple[object, ...]:
     return (record.context.id, record.context.sha256, record.audit.id, record.seed)
-
-
-def _alone(record: AuditRecord, anchor: str, missing: str) -> AuditChange:
-    return AuditChange(
-        context=record.context.title,
-        audit=record.audit.id,
-        parent_anchor="",
-        child_anchor=anchor,
-        paired=False,
-        rows=(),
-        more=0,
-        moved=(),
-        noise=(),
-        remarks=(),
-        answers="",
-        rose=(),
-        fell=(),
-        figures=(),
-        missing=missing,
-    )
 
 
 def _change(parent: AuditRecord, child: AuditRecord, *, parent_anchor: str, child_anchor: str) -> AuditChange:
@@ -205,12 +195,13 @@ def _in(record: AuditRecord, estimate: Estimate) -> Estimate | None:
     return min(found, key=lambda one: one.interval is None or one.interval.level != level, default=None)
 
 
-def _text(record: AuditRecord, estimate: Estimate | None) -> str:
-    """Value and interval, as in "0.12 (0.07 to 0.17)"."""
+def _own_figure(record: AuditRecord, estimate: Estimate | None) -> Shown:
     if estimate is None or estimate.value is None:
-        return "not measured"
-    text = f"{_value(record, estimate.value)} ({_interval(estimate)})"
-    return text if estimate.usable else f"{text}, not judged"
+        return Shown(value="not measured")
+    value = _value(record, estimate.value)
+    unit = "" if isinstance(record.audit, BenchmarkAudit) else wording.unit_of(estimate.metric, record.audit.unit)
+    value = f"{value} {unit}" if unit else value
+    return Shown(value=value if estimate.usable else f"{value}, not judged", under=_interval(estimate))
 
 
 def _value(record: AuditRecord, value: float | None) -> str:
@@ -226,19 +217,21 @@ def _paired_row(change: Estimate, parent: AuditRecord, child: AuditRecord) -> Ch
     beside = None if judgement is None else wording.beside_of(judgement.limit, change)
     unit = wording.unit_of(change.metric, child.audit.unit)
     shown = wording.number(change.value, beside=beside)
-    if change.value is not None:
-        sign = "+" if change.value > 0 and change.shows == "increase" else ""
-        shown = (
-            f"{shown} of the parent's" if change.shows == "recovery" else f"{sign}{shown}{f' {unit}' if unit else ''}"
-        )
+    if change.value is not None and change.shows == "recovery":
+        shown += " kept"
+    elif change.value is not None:
+        shown = ("+" if change.value > 0 else "") + (f"{shown} {unit}" if unit else shown)
+    interval = "no interval" if change.interval is None else wording.interval_text(change.interval, beside=beside)
     return ChangeRow(
         metric=wording.title_of(change.metric),
         comparison=wording.groups_text(change),
-        parent=_text(parent, _in(parent, change)),
-        child=_text(child, _in(child, change)),
-        change=shown if change.usable or change.value is None else f"{shown}, not judged",
-        interval=wording.NONE if change.interval is None else wording.interval_text(change.interval, beside=beside),
-        noise=_noise_text(change.noise),
+        parent=_own_figure(parent, _in(parent, change)),
+        child=_own_figure(child, _in(child, change)),
+        change=Shown(
+            value=shown if change.usable or change.value is None else f"{shown}, not judged",
+            under=interval if change.value is not None else "",
+        ),
+        noise=_noise_figure(change.noise),
         within_noise=lies_within(change),
         bound="" if judgement is None else wording.bound_text(judgement.limit, unit),
         verdict=None if judgement is None else judgement.verdict,
@@ -250,11 +243,10 @@ def _plain_row(estimate: Estimate, parent: AuditRecord, child: AuditRecord) -> C
     return ChangeRow(
         metric=wording.title_of(estimate.metric),
         comparison=wording.groups_text(estimate),
-        parent=_text(parent, _in(parent, estimate)),
-        child=_text(child, estimate),
-        change=wording.NONE,
-        interval=wording.NONE,
-        noise=wording.NONE,
+        parent=_own_figure(parent, _in(parent, estimate)),
+        child=_own_figure(child, estimate),
+        change=Shown(value=wording.NONE),
+        noise=Shown(value=wording.NONE),
         within_noise=False,
         bound="",
         verdict=None,
@@ -269,17 +261,14 @@ def _judgement(record: AuditRecord, change: Estimate) -> Judgement | None:
     return None
 
 
-def _noise_text(noise: NoiseFloor | None) -> str:
+def _noise_figure(noise: NoiseFloor | None) -> Shown:
     if noise is None:
-        return "not measured"
+        return Shown(value="not measured")
     if noise.value is None:
-        return f"none: {noise.reason}" if noise.reason else "none"
-    ends = (
-        ""
-        if noise.low is None or noise.high is None
-        else f" ({wording.number(noise.low)} to {wording.number(noise.high)})"
-    )
-    return f"{wording.number(noise.value)}{ends}"
+        return Shown(value="none", under=noise.reason)
+    ends = noise.low is not None and noise.high is not None
+    under = f"{wording.number(noise.low)} to {wording.number(noise.high)}" if ends else "no interval"
+    return Shown(value=wording.number(noise.value), under=under)
 
 
 def _noise_sentence(noise: NoiseFloor | None, parent: AuditRecord) -> str:

@@ -8,11 +8,12 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from pytest_biasaudit.models.protocol import ModelIdentity
 from pytest_biasaudit.records.record import AuditRecord
 from pytest_biasaudit.report import wording
+from pytest_biasaudit.report.achieved import achieved_rows, list_in, number_in, percent
 from pytest_biasaudit.report.lineage import setting_text, step_text
 from pytest_biasaudit.report.paired_changes import AuditChange, audit_changes
 
@@ -35,7 +36,7 @@ class Fact:
     """The whole of what is shown short; empty where that is all."""
     child_title: str = ""
     remark: str = ""
-    """"the same", "0.42 of the parent's"."""
+    """"the same", "0.42 times the parent's"."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -96,11 +97,10 @@ def recipe_sha256(model: ModelIdentity) -> str:
 
 def _pair(parent: ModelIdentity, child: ModelIdentity, placed: Sequence[tuple[AuditRecord, str]]) -> ParentChild:
     achieved = child.achieved
-    notes = achieved.get("notes")
     return ParentChild(
         parent=parent,
         child=child,
-        notes=tuple(str(one) for one in notes) if isinstance(notes, (list, tuple)) else (),
+        notes=tuple(str(one) for one in list_in(achieved.get("notes"))),
         recipe=tuple(
             step_text({k: v for k, v in step.items() if not k.endswith(FILE_DIGEST)}) for step in child.recipe
         ),
@@ -161,7 +161,11 @@ def _achieved(achieved: Mapping[str, object]) -> Iterator[Fact]:
     yield _beside("Size, MB", achieved, "parent_size_mb", "size_mb")
     measure = str(achieved.get("measure") or "perplexity")
     if measure != "cosine":
-        yield _beside(f"{measure[:1].upper()}{measure[1:]} on a held text", achieved, "parent_perplexity", "perplexity")
+        fact = _beside(
+            f"{measure[:1].upper()}{measure[1:]} on a held text", achieved, "parent_perplexity", "perplexity"
+        )
+        there = "perplexity" in achieved and number_in(achieved["perplexity"]) is None
+        yield replace(fact, child="none: infinite, or not to be had") if there else fact
     cosine = achieved.get("cosine", achieved.get("mean_cosine"))
     if cosine is not None or measure == "cosine":
         yield _of_child("Cosine with the parent's vectors", cosine, "mean over the held text")
@@ -176,8 +180,8 @@ def _achieved(achieved: Mapping[str, object]) -> Iterator[Fact]:
     bits = f"{setting_text(overall)} over all tensors" if overall is not None else ""
     yield _of_child("Bits a weight, changed parts", achieved.get("bits_per_weight"), bits)
     everywhere = achieved.get("sparsity_overall")
-    zeros = f"{_percent(everywhere)} over all tensors" if everywhere is not None else ""
-    yield Fact(name="Zeros, changed parts", parent=wording.NONE, child=_percent(achieved.get("sparsity")), remark=zeros)
+    zeros = f"{_zeros(everywhere)} over all tensors" if everywhere is not None else ""
+    yield Fact(name="Zeros, changed parts", parent=wording.NONE, child=_zeros(achieved.get("sparsity")), remark=zeros)
     for key, name, always in (
         ("modules_changed", "Modules changed", True),
         ("modules_left", "Modules left as they were", True),
@@ -188,31 +192,30 @@ def _achieved(achieved: Mapping[str, object]) -> Iterator[Fact]:
         value = achieved.get(key)
         if value or always:
             yield Fact(name=name, parent=wording.NONE, child=_listed(value))
+    files = {key: achieved[key] for key in ("gguf", "saved") if key in achieved}
+    for name, text in achieved_rows(files, text=setting_text):
+        yield Fact(name=name, parent=wording.NONE, child=text)
 
 
 def _beside(name: str, achieved: Mapping[str, object], parent: str, child: str) -> Fact:
-    mine, theirs = _number(achieved.get(parent)), _number(achieved.get(child))
-    ratio = f"{wording.number(theirs / mine)} of the parent's" if mine and theirs is not None else ""
+    mine, theirs = number_in(achieved.get(parent)), number_in(achieved.get(child))
+    ratio = f"{wording.number(theirs / mine)} times the parent's" if mine and theirs is not None else ""
     return Fact(name=name, parent=_figure(mine), child=_figure(theirs), remark=ratio)
 
 
 def _of_child(name: str, value: object, remark: str) -> Fact:
     return Fact(
-        name=name, parent=wording.NONE, child=_figure(_number(value)), remark=remark if value is not None else ""
+        name=name, parent=wording.NONE, child=_figure(number_in(value)), remark=remark if value is not None else ""
     )
-
-
-def _number(value: object) -> float | None:
-    return float(value) if isinstance(value, (int, float)) and not isinstance(value, bool) else None
 
 
 def _figure(value: float | None) -> str:
     return NOT_MEASURED if value is None else wording.number(value)
 
 
-def _percent(value: object) -> str:
-    share = _number(value)
-    return NOT_MEASURED if share is None else f"{100 * share:.3g} %"
+def _zeros(value: object) -> str:
+    share = number_in(value)
+    return NOT_MEASURED if share is None else percent(share)
 
 
 def _listed(value: object) -> str:
@@ -232,8 +235,7 @@ def _steps(achieved: Mapping[str, object]) -> Iterator[tuple[str, tuple[tuple[st
 def _curves(achieved: Mapping[str, object]) -> Iterator[LossCurve]:
     for name, facts in _tables(achieved.get("steps")):
         for key in CURVES:
-            raw = facts.get(key)
-            pairs = [_point(one) for one in raw] if isinstance(raw, (list, tuple)) else []
+            pairs = [_point(one) for one in list_in(facts.get(key))]
             points = tuple(sorted(one for one in pairs if one is not None))
             if len(points) > 1:
                 yield LossCurve(step=name, points=points)
@@ -243,7 +245,7 @@ def _curves(achieved: Mapping[str, object]) -> Iterator[LossCurve]:
 def _point(pair: object) -> tuple[float, float] | None:
     if not isinstance(pair, (list, tuple)) or len(pair) != 2:
         return None
-    step, loss = _number(pair[0]), _number(pair[1])
+    step, loss = number_in(pair[0]), number_in(pair[1])
     return None if step is None or loss is None else (step, loss)
 
 
@@ -255,18 +257,17 @@ def _tables(value: object) -> Iterator[tuple[str, Mapping[str, object]]]:
 
 
 def _tensors(achieved: Mapping[str, object]) -> Iterator[tuple[str, ...]]:
-    raw = achieved.get("tensors")
-    for one in raw if isinstance(raw, (list, tuple)) else ():
+    for one in list_in(achieved.get("tensors")):
         if not isinstance(one, Mapping):
             continue
-        size = _number(one.get("bytes"))
+        size = number_in(one.get("bytes"))
         yield (
             str(one.get("name", NOT_MEASURED)),
             setting_text(one.get("count")),
             setting_text(one.get("stored")),
             setting_text(one.get("weights")),
             NOT_MEASURED if size is None else wording.number(size / 1e6),
-            _figure(_number(one.get("bits"))),
-            _percent(one.get("sparsity")),
+            _figure(number_in(one.get("bits"))),
+            _zeros(one.get("sparsity")),
             setting_text(one.get("changed")),
         )

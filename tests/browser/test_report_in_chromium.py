@@ -269,7 +269,7 @@ def test_it_fits_the_screen_and_stands_out_from_its_ground(
     assert measured["overflow"] <= 0, measured["wide"]
     assert measured["wide"] == []
     assert measured["contrast"][0][0] >= 4.5, measured["contrast"]
-    assert measured["charts"] == 12
+    assert measured["charts"] == 6 * 2 + 3 * 2  # two an audit; two for each of the child's audits beside its parent
     assert measured["smallest"] >= (8 if width == 320 else 10)
 
 
@@ -285,5 +285,59 @@ def test_a_benchmark_fits_the_screen_and_stands_out_from_its_ground(
     assert measured["overflow"] <= 0, measured["wide"]
     assert measured["wide"] == []
     assert measured["contrast"][0][0] >= 4.5, measured["contrast"]
-    assert measured["charts"] == 6  # two models, each with scores, utility and limits
+    assert (
+        measured["charts"] == 8
+    )  # two models, each with scores, utility and limits; the child beside its parent in two halves
     assert measured["smallest"] >= (8 if width == 320 else 10)
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("width", [320, 390, 1280])
+def test_a_child_beside_its_parent_fits_the_screen_and_stands_out_from_its_ground(
+    sample: Any, server: Server, tmp_path: Path, width: int, scheme: str
+) -> None:
+    server.pages["/report.html"] = render_page(sample.evidence(sample.family_records()))
+    server.pages["/measure.html"] = MEASURE.replace("WIDTH", str(width))
+    setting = f"--blink-settings=preferredColorScheme={0 if scheme == 'dark' else 1}"
+    measured = chromium(f"http://127.0.0.1:{server.port}/measure.html", tmp_path, setting).measured()
+    assert measured["overflow"] <= 0, measured["wide"]
+    assert measured["wide"] == []
+    assert measured["contrast"][0][0] >= 4.5, measured["contrast"]
+    # Two audits of two models: 2 x 2 of people, 2 x 3 of the benchmark; then a loss curve, and two halves an audit.
+    assert measured["charts"] == 4 + 6 + 1 + 4
+    assert measured["smallest"] >= (8 if width == 320 else 10)
+
+
+def test_a_hostile_child_runs_nothing_and_asks_for_nothing(sample: Any, server: Server, tmp_path: Path) -> None:
+    texts = hostile(server.port)[:9]
+    achieved = {
+        "notes": texts,
+        "modules_changed": texts,
+        "steps": {text: {text: text, "loss_curve": [[1, 2.0], [2, 1.0]]} for text in texts},
+    }
+    made: list[Any] = []
+    for record in sample.family_records():
+        model = replace(record.model, source=texts[0])
+        if model.parent:
+            model = replace(
+                model, dtype=texts[1], achieved=achieved, recipe=({"quantize": texts[3], texts[4]: texts[5]},)
+            )
+            model = replace(model, name=texts[2], parent_digest=made[0].model.digest)
+        estimates = tuple(
+            replace(one, reason=texts[4], remarks=tuple(texts) if one.versus else ()) for one in record.estimates
+        )
+        outcomes = tuple(
+            replace(one, text=texts[at % 9], prompt=replace(one.prompt, text=texts[at % 9]))
+            for at, one in enumerate(record.outcomes)
+        )
+        made.append(replace(record, model=model, estimates=estimates, outcomes=outcomes))
+    page = render_page(sample.evidence(made))
+    assert '<section id="child-1"' in page
+    server.pages["/report.html"] = page
+    server.pages["/measure.html"] = MEASURE.replace("WIDTH", "1280")
+    seen = chromium(f"http://127.0.0.1:{server.port}/measure.html", tmp_path)
+    measured = seen.measured()
+    assert seen.console == []
+    assert [path for path in server.asked if path != "/favicon.ico"] == ["/measure.html", "/report.html"]
+    assert (measured["ran"], measured["globals"], measured["elements"]) == ("undefined", [], [])
+    assert measured["overflow"] <= 0, measured["wide"]

@@ -108,7 +108,7 @@ def test_a_screen_reader_finds_landmarks_captions_and_names(page: str) -> None:
     assert tags.count("table") == tags.count("caption")
     assert all(one.get("scope") for one in read.all("th"))
     charts = read.all("svg")
-    assert len(charts) == 6 * 2 + 3  # two an audit; one for each audit of the child beside its parent
+    assert len(charts) == 6 * 2 + 3 * 2  # two an audit; two for each of the child's audits beside its parent
     assert all(one["role"] == "img" and one["aria-labelledby"] for one in charts)
     regions = [one for one in read.all("div") if one.get("role") == "region"]
     assert regions

@@ -50,8 +50,15 @@ def folder(tmp_path: Path) -> Path:
 
 def test_the_models_of_the_page_are_read(folder: Path) -> None:
     models = read_models(folder)
-    assert models["bert-base-int8"].parent == "bert-base"
+    assert models["bert-base-int8"].parent == models["bert-base-rtn"].parent == "bert-base"
     assert models["bert-large"].kind == "masked"
+
+
+def test_the_sweep_of_the_page_is_read(tmp_path: Path) -> None:
+    sweep = next(block for block in blocks("text") if block.startswith("[sweep]"))
+    table = '[models.pythia-70m]\nsource = "EleutherAI/pythia-70m-deduped"\n' + sweep
+    (tmp_path / "biasaudit.toml").write_text(table, encoding="utf-8")
+    assert "pythia-70m@step29000+int8" in read_models(tmp_path)
 
 
 def test_the_context_of_the_page_is_read(folder: Path) -> None:
@@ -124,7 +131,6 @@ def test_the_audits_of_the_page_run_and_the_tables_come_out(folder: Path, shared
     (folder / "biasaudit.toml").write_text(table, encoding="utf-8")
     without_seat_files = context_block().replace('data = "seat"\n', "")  # our own words in their place
     (folder / "study.bias.toml").write_text(without_seat_files, encoding="utf-8")
-    (folder / "test_live.py").write_text(blocks("python")[0], encoding="utf-8")
     (folder / "pytest.ini").write_text("[pytest]\n", encoding="utf-8")
     settings = {"BIASAUDIT_CACHE": str(folder / "cache"), "HF_HUB_OFFLINE": "1", "COLUMNS": "100"}
     inherited = {name: value for name, value in os.environ.items() if not name.startswith(("PYTEST_", "COV_"))}
@@ -147,4 +153,4 @@ def test_the_audits_of_the_page_run_and_the_tables_come_out(folder: Path, shared
     assert "is near chance" in shown  # it is a random network, and nothing of it is judged
     assert "was not put to" not in shown
     assert len(re.findall(r"^bert-base-int8 .*[↑↓=]", shown, re.MULTILINE)) >= 3
-    assert re.search(r"^live ", shown, re.MULTILINE)
+    assert "printed" not in shown  # a model from a folder is none of the study's

@@ -6,6 +6,7 @@ anywhere, and progress is shown on a terminal only.
 
 from __future__ import annotations
 
+import copy
 import os
 import random
 import shutil
@@ -19,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 from torch.utils.data import Dataset, SequentialSampler
-from transformers import Trainer, TrainerCallback, TrainingArguments
+from transformers import PreTrainedConfig, Trainer, TrainerCallback, TrainingArguments
 from transformers.trainer_callback import PrinterCallback
 from transformers.utils import logging as transformers_logging
 
@@ -45,7 +46,12 @@ def teach(module: torch.nn.Module, loss: Loss, batches: Batches, *, plan: Plan, 
     given uninterrupted: the same numbers bit for bit where the device adds up the same way twice, as a CPU with as many
     threads does. Raises RecipeError when the loss is no number.
     """
-    with _given_back(), torch.enable_grad(), tempfile.TemporaryDirectory(prefix="biasaudit-training-") as passing:
+    with (
+        _given_back(),
+        _settings_kept(module),
+        torch.enable_grad(),
+        tempfile.TemporaryDirectory(prefix="biasaudit-training-") as passing,
+    ):
         home = folder or Path(passing)
         arguments = _arguments(plan, home, keep=folder is not None, device=_device_of(module))
         for parameter in module.parameters():
@@ -195,6 +201,29 @@ def _given_back() -> Iterator[None]:
         for name in set(os.environ) - set(environment):
             del os.environ[name]
         os.environ.update(environment)
+
+
+@contextmanager
+def _settings_kept(module: torch.nn.Module) -> Iterator[None]:
+    """The module's configuration after as it was before: the Trainer switches the cache off in it, saving fills it in."""
+    config = getattr(module, "config", None)
+    before = copy.deepcopy(vars(config)) if hasattr(config, "__dict__") else {}
+    try:
+        yield
+    finally:
+        _put_back(config, before)
+
+
+def _put_back(config: Any, before: dict[str, Any]) -> None:
+    """Sets attributes as they were, in the same objects: a module's parts hold its configuration and those inside it."""
+    for name in set(vars(config) if before else ()) - set(before):
+        delattr(config, name)
+    for name, value in before.items():
+        now = vars(config).get(name)
+        if isinstance(now, PreTrainedConfig) and isinstance(value, PreTrainedConfig):
+            _put_back(now, vars(value))
+        else:
+            vars(config)[name] = value
 
 
 def forget(folder: Path) -> None:

@@ -34,9 +34,10 @@ def folder(models: Trained, tmp_path_factory: pytest.TempPathFactory) -> Path:
     draw = random.Random(9)
     (home / "fair.txt").write_text("\n".join(sentence(draw, 0.5) for _ in range(6000)))
     settings = f"layers = 1, steps = {STEPS}, batch_size = 64, tokens = 32, mask_rate = 0.3, learning_rate = 3e-3"
+    settings += ", temperature = 1.0"
     tables = [
         f'[models.{name}]\nsource = "{place}"\n'
-        f'[models.{name}-student]\nparent = "{name}"\nrecipe = [{{ distill = "logits", text = "fair.txt", temperature = 1.0, {settings} }}]\n'
+        f'[models.{name}-student]\nparent = "{name}"\nrecipe = [{{ distill = "logits", text = "fair.txt", {settings} }}]\n'
         for name, place in (("planted", models.planted), ("control", models.control))
     ]
     (home / "biasaudit.toml").write_text("".join(tables))

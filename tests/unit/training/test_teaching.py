@@ -179,6 +179,22 @@ def test_the_process_is_given_back_as_it_was(capfd: pytest.CaptureFixture[str], 
     assert capfd.readouterr() == ("", "")
 
 
+def test_the_configuration_is_given_back_as_it_was(tmp_path: Path) -> None:
+    """Switched off and filled in by a training that keeps checkpoints, it would be another model's."""
+    module = tiny("llama")
+    before, config = json.dumps(module.config.to_dict(), sort_keys=True, default=str), module.config
+
+    def loss(model: torch.nn.Module, batch: dict[str, torch.Tensor]) -> torch.Tensor:
+        found: torch.Tensor = model(input_ids=batch["ids"], use_cache=False).logits.square().mean()
+        return found
+
+    teach(
+        module, loss, lambda step: {"ids": torch.arange(3, 9)[None]}, plan=plan(steps=3, save_every=1), folder=tmp_path
+    )
+    assert module.config is config is module.model.config
+    assert json.dumps(config.to_dict(), sort_keys=True, default=str) == before
+
+
 @pytest.mark.parametrize("steps", [1, 197, 198, 199, 200, 250, 1000])
 def test_a_curve_has_its_first_and_last_step_and_no_more_points_than_a_reader_wants(steps: int) -> None:
     every = plan(steps=steps).noting

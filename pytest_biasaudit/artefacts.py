@@ -202,7 +202,8 @@ class Artefacts:
             self._parents[key] = Parent(
                 name=name,
                 digest=model.identity.digest,
-                bytes=stored_bytes(model.module) if isinstance(model, TransformerModel) else None,
+                bytes=_file_bytes(model)
+                or (stored_bytes(model.module) if isinstance(model, TransformerModel) else None),
                 prediction=text.predicted_by(model) if weights else None,
             )
         return self._parents[key]
@@ -255,6 +256,12 @@ def _of_parent(model: Model, parent: Parent, text: HeldText) -> Model:
     from pytest_biasaudit.compression.achieved import ready_made
     from pytest_biasaudit.models.transformer import TransformerModel
 
+    told = model.identity.parent_digest  # by a saved child's record, or by a back end
+    if told is not None and told != parent.digest:
+        raise ModelError(
+            f"{model.identity.name}: parent = {parent.name!r} is declared, whose digest is {parent.digest}, and it was made "
+            f"from {model.identity.parent!r} of digest {told}"
+        )
     settle = getattr(model, "settle", None)
     if settle is not None:
         settle(replace(model.identity, parent=parent.name, parent_digest=parent.digest))
@@ -271,8 +278,29 @@ def _of_parent(model: Model, parent: Parent, text: HeldText) -> Model:
             child=text.predicted_by(model),
             held_text=text.sha256,
         )
-        model.settle(replace(model.identity, achieved={**figures, **model.identity.achieved}))
+        known = model.identity.achieved
+        size = _file_bytes(model)
+        if size is not None:  # what ships is the file; its weights are loaded dequantised
+            figures["size_mb"], figures["bits_per_weight_overall"] = size / 1e6, _gguf(model).get("bits_per_weight")
+            del figures["tensors"]
+        notes = [*_listed(figures["notes"]), *_listed(known.get("notes"))]
+        model.settle(replace(model.identity, achieved={**figures, **known, "notes": list(dict.fromkeys(notes))}))
     return model
+
+
+def _gguf(model: Model) -> Mapping[str, object]:
+    found = model.identity.achieved.get("gguf")
+    return found if isinstance(found, Mapping) else {}
+
+
+def _file_bytes(model: Model) -> int | None:
+    """Bytes of the tensors in the .gguf file that a model was loaded from; None for any other."""
+    size = _gguf(model).get("bytes")
+    return size if isinstance(size, int) else None
+
+
+def _listed(value: object) -> list[object]:
+    return list(value) if isinstance(value, (list, tuple)) else []
 
 
 def refuse_if_changed(model: Model) -> None:

@@ -178,10 +178,12 @@ def _class_of(kind: Kind) -> type[TransformerModel]:
 
 
 def _load_gguf(name: str, source: str, place: Place, cache: Path | None, dtype: str) -> TransformerModel:
+    from pytest_biasaudit.models.gguf_facts import kept_gguf_facts
     from pytest_biasaudit.models.mapped import own_memory
 
     assert place.path is not None
     weights = file_sha256(place.path)
+    facts = kept_gguf_facts(place.path, source=source, beside=None if cache is None else cache / "models" / weights)
     if cache is None:
         with tempfile.TemporaryDirectory(prefix="biasaudit-") as folder:
             converted = _convert(place.path, Path(folder) / weights, source)
@@ -190,7 +192,9 @@ def _load_gguf(name: str, source: str, place: Place, cache: Path | None, dtype: 
     else:
         converted = _converted(place.path, cache / "models" / weights, source)
         found = load_pretrained(str(converted), source, kind="causal", dtype=dtype, offline=True)
-    return _model(name, source, found, weights=weights, revision=None)
+    model = _model(name, source, found, weights=weights, revision=None)
+    model.settle(replace(model.identity, achieved=facts))
+    return model
 
 
 def _converted(path: Path, folder: Path, source: str) -> Path:

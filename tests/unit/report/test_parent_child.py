@@ -69,7 +69,8 @@ def test_a_child_is_tied_to_its_parent_by_digest_and_not_by_name(sample: ModuleT
 
 def test_a_run_without_a_parent_has_no_section(sample: ModuleType, family: list[AuditRecord]) -> None:
     page = render_page(sample.evidence(family[:1]))
-    assert "parent-and-child" not in page
+    assert 'id="parent-and-child"' not in page
+    assert 'href="#parent-and-child"' not in page
     assert "Parent and child" not in page
 
 

@@ -78,6 +78,7 @@ def noise_floors(audit: Audit, versus: str, other: Other, measure: Measure) -> l
             value=one.value,
             low=one.interval.low if one.interval else None,
             high=one.interval.high if one.interval else None,
+            level=one.interval.level if one.interval else None,
             batch_size=other.again_batch_size,
             first_batch_size=other.asked_as.batch_size,
             compared=len(pairs),

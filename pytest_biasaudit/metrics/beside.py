@@ -16,7 +16,7 @@ class NoiseFloor:
     """The same figure as the estimate beside it, of the second asking against the first; None where it has none."""
     low: float | None
     high: float | None
-    """Its interval, of the estimate's level; None where there is none."""
+    """Its interval; None where there is none."""
     batch_size: int
     """Of the second asking."""
     first_batch_size: int
@@ -26,6 +26,8 @@ class NoiseFloor:
     """Those that came out otherwise in anything that is read of them, the last digits of a likelihood included."""
     largest: float | None
     """The largest difference of two values of one answer, in their own unit; None where no answer has two."""
+    level: float | None = None
+    """Of the interval: the limit's; None where there is none."""
     reason: str = ""
     """Why there is no value; mostly empty."""
 
@@ -50,10 +52,12 @@ class Moved:
     the figure lies from its ideal on this part."""
     low: float | None
     high: float | None
-    """Interval of the estimate's level; None where there is none."""
+    """Its interval; None where there is none."""
     n: int
     """Answers of both models that it rests on, in pairs."""
     unit: str
     """"outcome": the outcome's own; "share", "probability", "percent", "sd"."""
+    level: float | None = None
+    """Of the interval: the limit's; None where there is none."""
     reason: str = ""
     """Why there is no value or no interval; mostly empty."""

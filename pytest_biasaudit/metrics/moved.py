@@ -50,6 +50,7 @@ def moved_groups(
                 value=change.value,
                 low=change.low,
                 high=change.high,
+                level=None if change.low is None else level,
                 n=change.pairs,
                 unit="share" if shares else "outcome",
                 reason=change.reason,

@@ -139,12 +139,15 @@ def weights_of(clusters: Sequence[str], *, macro: bool) -> Floats:
     return _sample(np.zeros(len(clusters)), clusters, macro=macro).weights
 
 
-def clustered_reach(influences: Floats, clusters: Sequence[str], *, level: float) -> float:
+def clustered_reach(influences: Floats, weights: Floats, clusters: Sequence[str], *, level: float) -> float:
     """Half the width of a cluster-robust t interval for a statistic that is the sum of what its items contribute.
 
-    influences  one an item, adding up to 0. 0 with one cluster: its spread cannot be seen
+    influences  one an item, adding up to 0
+    weights     of the items in the means that the statistic is made of, adding up to 1
+
+    0 with one cluster: its spread cannot be seen.
     """
-    sample = _sample(influences, clusters, macro=False)
+    sample = replace(_sample(influences, clusters, macro=False), weights=weights)
     if sample.count < 2:
         return 0.0
     totals = sample.totals(sample.values)
@@ -184,7 +187,11 @@ def paired_increase(
     ideal          on the same scale: 0.5 for a stereotype score
 
     With c and p the two distances from the ideal, signed, and u = c - p, v = c + p: |c| - |p| = sign(u v) min(|u|, |v|),
-    whose least and greatest value over the clustered t intervals of u and of v are at their corners (`stats.magnitude`).
+    whose least and greatest value over the intervals of u and of v are at their corners (`stats.magnitude`).
+
+    Both are clustered t intervals. That of u reaches at least as far as Wilson's limits of its two halves, what rose and what
+    fell, carry their difference (Newcombe's rule of adding squares): where few items changed, and more of them one way,
+    the t interval alone is too short on the side that a limit is held at.
     """
     if len(hits) != len(earlier):
         raise StatisticsError(f"pairs have two sides: got {len(hits)} items now and {len(earlier)} earlier")
@@ -193,10 +200,13 @@ def paired_increase(
         _check_shares(side.values)
     changed = now.with_values(now.values - then.values)
     u = _mean(changed, level=level, bounds=(-1.0, 1.0))
+    rose, fell = (_share(now.with_values(np.maximum(sign * changed.values, 0.0)), level=level) for sign in (1.0, -1.0))
+    u_low = max(-1.0, min(u.low, u.value - math.hypot(rose.value - rose.low, fell.high - fell.value)))
+    u_high = min(1.0, max(u.high, u.value + math.hypot(rose.high - rose.value, fell.value - fell.low)))
     both = now.with_values(now.values + then.values - 2.0 * ideal)
     v = _mean(both, level=level, bounds=(-2.0 * ideal, 2.0 - 2.0 * ideal))
     c, p = now.mean - ideal, then.mean - ideal
-    value, low, high = increase_from_corners((u.low, u.high), (v.low, v.high), c, p)
+    value, low, high = increase_from_corners((u_low, u_high), (v.low, v.high), c, p)
     deciding = u if same_side(c, p) else v
     one_by_one = now.count == len(now.values)
     exact = one_by_one and bool(np.isin(now.values, (0.0, 1.0)).all() and np.isin(then.values, (0.0, 1.0)).all())

@@ -76,7 +76,7 @@ def recovery_of_items(
         gained = limits(np.maximum(child - parent, 0.0) / np.where(parent < 1, 1.0 - parent, 1.0), gone)
     had = limits(parent, weights)
     value = float(child @ weights) / had[0]
-    straight = clustered_reach(weights * (child - value * parent) / had[0], clusters, level=level)
+    straight = clustered_reach(weights * (child - value * parent) / had[0], weights, clusters, level=level)
     low, high = _ends(value, kept, gained, had, straight)
     return Recovery(value=value, low=low, high=high, clusters=len(set(clusters)))
 

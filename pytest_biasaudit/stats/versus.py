@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pytest_biasaudit.errors import StatisticsError
+from pytest_biasaudit.stats.clustered import same_side
 from pytest_biasaudit.stats.crossed import Contrast, contrast, shared, t_quantile, template_mean
 from pytest_biasaudit.stats.interval import Interval
 from pytest_biasaudit.stats.magnitude import increase_from_corners
@@ -144,7 +145,9 @@ def _paired(
         return nothing("the answers are too large to compute with: the result is not a finite number")
     if not low < high:
         return value_only(value, ALL_ALIKE)
-    reach, parts = deciding[0] if (c >= 0) == (p >= 0) else deciding[1]
+    # On its ideal but for rounding is on neither side: the last digits must not choose between two standard errors.
+    largest = max(float(np.nanmax(np.abs(table))) for table in (*child, *parent)) or 1.0
+    reach, parts = deciding[0] if same_side(c / largest, p / largest) else deciding[1]
     return Measured(
         value=value,
         interval=Interval(low=low, high=high, level=level, method=named(parts, by="paired")),

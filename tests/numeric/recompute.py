@@ -36,6 +36,11 @@ from recompute_formulas import (  # type: ignore[import-not-found]  # beside the
     wasserstein,
 )
 from recompute_rates import impact_ratio, odds_ratio, overall_share, share_difference  # type: ignore[import-not-found]  # beside the script
+from recompute_recovery import (  # type: ignore[import-not-found]  # beside the script
+    asked_again,
+    crossed_recovery,
+    group_change,
+)
 
 CLOSE = 1e-9
 
@@ -52,6 +57,8 @@ BY_GROUP: Mapping[str, tuple[str, Callable[..., Answer]]] = {
     "odds_ratio": ("selected", odds_ratio),
     "refusal_rate_difference": ("refused_share", share_difference),
 }
+ANSWERED = {"answer_rate": "answered_share", "inlier_ratio": "inlier_share"}
+"""Metrics over all answers, by the share of a cell that they count."""
 RESAMPLED = ("median_difference", "wasserstein")
 
 
@@ -83,9 +90,11 @@ class Cells:
             if chosen:
                 self.tables["selected"][place] = sum(chosen) / len(chosen)
         with np.errstate(invalid="ignore"):
-            self.tables["refused_share"] = self.tables["refused"] / np.where(
-                self.tables["asked"] > 0, self.tables["asked"], np.nan
-            )
+            asked = np.where(self.tables["asked"] > 0, self.tables["asked"], np.nan)
+            self.tables["refused_share"] = self.tables["refused"] / asked
+            self.tables["answered_share"] = self.tables["answered"] / asked
+            read = self.tables["answered"] + self.tables["implausible"]
+            self.tables["inlier_share"] = self.tables["answered"] / np.where(read > 0, read, np.nan)
 
     def __getitem__(self, name: str) -> Table:
         return self.tables[name]
@@ -177,6 +186,58 @@ class Recomputed:
         self.found[f"{name} value"] = (estimate["value"], value)
         self.found[f"{name} low"] = (estimate["low"], low if low is None or math.isfinite(low) else None)
         self.found[f"{name} high"] = (estimate["high"], high if high is None or math.isfinite(high) else None)
+        if estimate["shows"] != "value":
+            self._moved(name, estimate, attributes, groups, level)
+            self._noise(name, estimate, groups, attributes, level)
+
+    def _moved(
+        self, name: str, estimate: Mapping[str, Any], attributes: Sequence[str], groups: Sequence[str], level: float
+    ) -> None:
+        """How far each compared group's answers moved."""
+        tables = [tables_of(side, groups, attributes) for side in (self.outcomes, self._other(estimate["versus"]))]
+        told = estimate["groups"] or groups
+        if [one["group"] for one in estimate["moved"]] != list(told):
+            raise SystemExit(f"{name}: not every group is said to have moved or not")
+        kind = ANSWERED.get(estimate["metric"]) or BY_GROUP[estimate["metric"]][0]
+        for one in estimate["moved"]:
+            now, then = (cells[one["group"]][kind] for cells in tables)
+            value, ends = group_change(now, then, level=one["level"] or level, shares=kind != "values")
+            low, high = ends if ends is not None else (None, None)
+            pairs = int((~np.isnan(now - then)).sum())
+            for key, again in (("value", value), ("low", low), ("high", high), ("n", pairs)):
+                self.found[f"{name} moved {one['group']} {key}"] = (one[key], again)
+
+    def _noise(
+        self, name: str, estimate: Mapping[str, Any], groups: Sequence[str], attributes: Sequence[str], level: float
+    ) -> None:
+        """The same figure of the other model's second asking against its first."""
+        noise = estimate["noise"]
+        level = (noise and noise["level"]) or level
+        rerun = next((one for one in self.audit["reruns"] if one["versus"] == estimate["versus"]), None)
+        if (noise is None) != (rerun is None):
+            raise SystemExit(f"{name}: a noise floor without a second asking, or the other way round")
+        if noise is None or rerun is None:
+            return
+        first = self._other(estimate["versus"])
+        second = asked_again(first, rerun["changed"])
+        tables = tables_of(second, groups, attributes)
+        value, ends = self._answer(estimate, tables, groups, attributes, level)
+        low, high = ends if ends is not None and noise["low"] is not None else (None, None)
+        steps = [
+            abs(one["value"] - other["value"])
+            for one, other in zip(second, first, strict=True)
+            if one["value"] is not None and other["value"] is not None
+        ]
+        again = {
+            "value": value if noise["value"] is not None or not noise["reason"] else None,
+            "low": low,
+            "high": high,
+            "compared": len(first),
+            "changed": len(rerun["changed"]),
+            "largest": max(steps, default=None),
+        }
+        for key, figure in again.items():
+            self.found[f"{name} noise {key}"] = (noise[key], figure)
 
     def _answer(
         self,
@@ -191,6 +252,9 @@ class Recomputed:
         named = re.search(r"\((\d+) resamples, seed (\d+)\)", estimate["method"] or "")
         resamples, seed = (int(named[1]), int(named[2])) if named else (0, 0)
         other = tables_of(self._other(versus), groups, attributes) if versus is not None else {}
+        if estimate["shows"] == "recovery":
+            kind = ANSWERED[metric]
+            return crossed_recovery([tables[g][kind] for g in groups], [other[g][kind] for g in groups], level=level)
         if metric == "answer_rate":
             cells = [tables[group] for group in groups]
             return overall_share([one["answered"] for one in cells], [one["asked"] for one in cells], level=level)
@@ -239,7 +303,7 @@ class Recomputed:
         families: dict[tuple[Any, ...], list[Mapping[str, Any]]] = {}
         for one in self.audit["estimates"]:
             if one["p"] is not None:
-                key = (one["metric"], one["attribute"], one["versus"], one["level"])
+                key = (one["metric"], one["attribute"], one["versus"], one["shows"], one["level"])
                 families.setdefault(key, []).append(one)
         for key, family in families.items():
             running = 0.0

@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 from recompute_clusters import NONE, Figure, quantile, share, two_sided, wilson  # type: ignore[import-not-found]  # beside the script
+from recompute_recovery import recovery  # type: ignore[import-not-found]  # beside the script
 from scipy import stats
 
 Item = Mapping[str, Any]
@@ -307,6 +308,16 @@ def coherence(items: Items, *, level: float) -> Figure:
     kept = [one for one in items if one["status"] == "ok"]
     hits = [float(one["scores"]["own"] - one["scores"]["other"] > ALIKE) for one in kept]
     return share(hits, [one["template"] for one in kept], level=level).times(100)
+
+
+def coherence_kept(items: Items, others: Items, *, level: float) -> Figure:
+    theirs = {one["id"]: one for one in others if one["status"] == "ok"}
+    kept = [one for one in items if one["status"] == "ok" and one["id"] in theirs]
+    now, then = (
+        [float(one["scores"]["own"] - one["scores"]["other"] > ALIKE) for one in side]
+        for side in (kept, [theirs[one["id"]] for one in kept])
+    )
+    return recovery(now, then, [one["template"] for one in kept], level=level)
 
 
 # -- the permutation test ------------------------------------------------------------------------------------------------

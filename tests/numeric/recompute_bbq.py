@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 from recompute_clusters import NONE, Figure, further, further_share, share  # type: ignore[import-not-found]  # beside the script
+from recompute_recovery import recovery  # type: ignore[import-not-found]  # beside the script
 
 Item = Mapping[str, Any]
 Items = Sequence[Item]
@@ -100,12 +101,24 @@ def accuracy(condition: str) -> Callable[..., Figure]:
 
 def accuracy_rise(condition: str) -> Callable[..., Figure]:
     def score(items: Items, others: Items, *, level: float) -> Figure:
-        theirs = {one["id"]: one for one in asked(others, condition)}
-        kept = [one for one in asked(items, condition) if one["id"] in theirs]
-        now, then = [is_right(one) for one in kept], [is_right(theirs[one["id"]]) for one in kept]
+        now, then, kept = right_in_both(items, others, condition)
         return further_share(now, then, names(kept), ideal=1.0, level=level).times(100)
 
     return score
+
+
+def accuracy_kept(condition: str) -> Callable[..., Figure]:
+    def share_kept(items: Items, others: Items, *, level: float) -> Figure:
+        now, then, kept = right_in_both(items, others, condition)
+        return recovery(now, then, names(kept), level=level)
+
+    return share_kept
+
+
+def right_in_both(items: Items, others: Items, condition: str) -> tuple[list[float], list[float], list[Item]]:
+    theirs = {one["id"]: one for one in asked(others, condition)}
+    kept = [one for one in asked(items, condition) if one["id"] in theirs]
+    return [is_right(one) for one in kept], [is_right(theirs[one["id"]]) for one in kept], kept
 
 
 def refusal_share(items: Items, *, level: float) -> Figure:

@@ -17,6 +17,7 @@ import recompute_bbq as bbq  # type: ignore[import-not-found]  # beside the scri
 import recompute_labels as labels  # type: ignore[import-not-found]  # beside the script
 import recompute_sentences as sentences  # type: ignore[import-not-found]  # beside the script
 from recompute_clusters import NONE, Figure  # type: ignore[import-not-found]  # beside the script
+from recompute_recovery import asked_again  # type: ignore[import-not-found]  # beside the script
 
 Item = Mapping[str, Any]
 Items = Sequence[Item]
@@ -36,6 +37,7 @@ class How:
 
     of: Callable[..., Figure]
     rise: Callable[..., Figure] | None = None
+    kept: Callable[..., Figure] | None = None
     splits: tuple[str, ...] = ("", "axis")
     able: bool = False
     """It tells how able the model is, from the controls where there are any; no doubt about the model touches it."""
@@ -48,31 +50,44 @@ CROWS = {
     "neutral_share": How(of=sentences.neutral_share),
     "controlled_score": How(of=sentences.controlled_score, rise=sentences.controlled_score_rise),
 }
-WORD_ORDER = {"word_order_score": How(of=sentences.word_order_score, splits=("",), able=True)}
+WORD_ORDER = {
+    "word_order_score": How(of=sentences.word_order_score, kept=sentences.word_order_kept, splits=("",), able=True)
+}
 STEREOSET = {
     "ss": How(of=sentences.ss, rise=sentences.ss_rise),
-    "lms": How(of=sentences.lms, rise=sentences.lms_rise, able=True),
+    "lms": How(of=sentences.lms, rise=sentences.lms_rise, kept=sentences.terms_kept(macro=True), able=True),
     "icat": How(of=sentences.icat),
     "ss_micro": How(of=sentences.ss_micro),
-    "lms_micro": How(of=sentences.lms_micro, able=True),
+    "lms_micro": How(of=sentences.lms_micro, kept=sentences.terms_kept(macro=False), able=True),
 }
 ASSOCIATION = {
     "effect_size": How(of=association.effect_size, rise=association.effect_rise, splits=("test",)),
     "mean_abs_effect": How(of=association.mean_abs_effect, rise=association.mean_rise),
-    "coherence": How(of=association.coherence, splits=("",), able=True),
+    "coherence": How(of=association.coherence, kept=association.coherence_kept, splits=("",), able=True),
 }
 BBQ = {
     "bias_ambiguous": How(of=bbq.bias_ambiguous, rise=bbq.bias_ambiguous_rise),
     "bias_disambiguated": How(of=bbq.bias_disambiguated, rise=bbq.bias_disambiguated_rise),
-    "accuracy_ambiguous": How(of=bbq.accuracy("ambig"), rise=bbq.accuracy_rise("ambig"), able=True),
-    "accuracy_disambiguated": How(of=bbq.accuracy("disambig"), rise=bbq.accuracy_rise("disambig"), able=True),
+    **{
+        name: How(
+            of=bbq.accuracy(condition),
+            rise=bbq.accuracy_rise(condition),
+            kept=bbq.accuracy_kept(condition),
+            able=True,
+        )
+        for name, condition in (("accuracy_ambiguous", "ambig"), ("accuracy_disambiguated", "disambig"))
+    },
     "refusal_share": How(of=bbq.refusal_share, able=True),
 }
 WINOBIAS = {
     "pronoun_preference": How(of=sentences.pronoun_preference, rise=sentences.pronoun_preference_rise),
     "accuracy_gap": How(of=sentences.accuracy_gap, rise=sentences.accuracy_gap_rise),
-    "accuracy_pro": How(of=sentences.accuracy("pro"), rise=sentences.accuracy_rise("pro")),
-    "accuracy_anti": How(of=sentences.accuracy("anti"), rise=sentences.accuracy_rise("anti")),
+    **{
+        f"accuracy_{side}": How(
+            of=sentences.accuracy(side), rise=sentences.accuracy_rise(side), kept=sentences.accuracy_kept(side)
+        )
+        for side in ("pro", "anti")
+    },
 }
 WINOGENDER = {
     "pronoun_gap": How(of=sentences.pronoun_gap, rise=sentences.pronoun_gap_rise),
@@ -137,6 +152,12 @@ def near_chance(audit: Mapping[str, Any]) -> bool:
     return low is None or low < (CHANCE_PASSED if kind in ("seat", "weat") else WORD_ORDER_PASSED)
 
 
+def enough_shared(sides: Sequence[Items]) -> bool:
+    """Nine in ten of what was scored for any model were scored for all."""
+    scored = [{one["id"] for one in side if one["status"] == "ok"} for side in sides]
+    return len(set.intersection(*scored)) >= FEWEST_SHARED * len(set.union(*scored))
+
+
 class RecomputedBenchmark:
     """One benchmark of one model, its estimates recomputed; `found` maps what a figure is to (written, recomputed)."""
 
@@ -176,12 +197,14 @@ class RecomputedBenchmark:
             items = [one for one in items if [one["slots"][split]] == estimate["groups"]]
         level = 0.95 if estimate["level"] is None else estimate["level"]
         other = self._other(estimate)
-        reason = self._stopped(how, other) or (other is None and estimate["versus"] is not None)
+        reason = self._stopped(how, other, estimate["shows"]) or (other is None and estimate["versus"] is not None)
         figure = NONE if reason else self._figure(estimate, how, items, other, level)
         read = sum(one["status"] == "ok" for one in items)
         used = read if figure.used is None else figure.used
         theirs = None if reason or other is None else self._same(how, other, items)
         usable = figure.usable and (reason or how.able or self._usable(items, theirs, other, used, split, figure))
+        if how.able and theirs is not None and figure.value is not None:
+            usable = figure.usable and enough_shared([items, theirs])
         lost = 0  # what has a value here, and none in the other model's answers
         if theirs is not None:
             lost = sum(one["status"] == "ok" != two["status"] for one, two in zip(items, theirs, strict=True))
@@ -208,12 +231,85 @@ class RecomputedBenchmark:
         for key, one in again.items():
             self.found[f"{name} {key}"] = (estimate[key], one)
         self._summary(name, estimate, items)
+        if estimate["shows"] == "value" or reason or other is None:
+            if estimate["moved"] or (estimate["noise"] is None) != (
+                not self.audit["reruns"] or estimate["shows"] == "value"
+            ):
+                raise SystemExit(f"{name}: something moved, or a noise floor, where nothing was compared")
+            return
+        self._moved(name, estimate, how, items, other, level)
+        self._noise(name, estimate, how, items, other, level)
+
+    def _moved(
+        self,
+        name: str,
+        estimate: Mapping[str, Any],
+        how: How,
+        items: Items,
+        other: Mapping[str, Any],
+        level: float,
+    ) -> None:
+        """The change on every part of what is taken together."""
+        split = next((one for one in how.splits if one), "")
+        parts = list(dict.fromkeys(one["slots"][split] for one in items)) if split and not estimate["attribute"] else []
+        if how.rise is None or len(parts) < 2:
+            parts = []
+        if [one["group"] for one in estimate["moved"]] != parts:
+            raise SystemExit(f"{name}: not every part is said to have moved or not")
+        settings = {"settings": self.settings} if estimate["metric"] in ("effect_size", "mean_abs_effect") else {}
+        for one in estimate["moved"]:
+            own = [item for item in items if item["slots"][split] == one["group"]]
+            assert how.rise is not None
+            again = how.rise(own, self._answers(how, other), level=one["level"] or level, **settings)
+            for key in ("value", "low", "high"):
+                self.found[f"{name} moved {one['group']} {key}"] = (one[key], getattr(again, key))
+
+    def _noise(
+        self,
+        name: str,
+        estimate: Mapping[str, Any],
+        how: How,
+        items: Items,
+        other: Mapping[str, Any],
+        level: float,
+    ) -> None:
+        """The same figure of the other model's second asking against its first."""
+        noise = estimate["noise"]
+        level = (noise and noise["level"]) or level
+        rerun = next((one for one in self.audit["reruns"] if one["versus"] == estimate["versus"]), None)
+        if (noise is None) != (rerun is None):
+            raise SystemExit(f"{name}: a noise floor without a second asking, or the other way round")
+        if noise is None or rerun is None:
+            return
+        first = self._same(how, other, items)
+        second = asked_again(first, [*rerun["changed"], *rerun["controls_changed"]])
+        again = self._figure(estimate, how, second, other, level)
+        every = [*other["outcomes"], *other["controls"]]
+        steps = [
+            abs(one["value"] - two["value"])
+            for one, two in zip(asked_again(every, [*rerun["changed"], *rerun["controls_changed"]]), every, strict=True)
+            if one["value"] is not None and two["value"] is not None
+        ]
+        figures = {
+            "value": again.value,
+            "low": again.low,
+            "high": again.high,
+            "compared": len(every),
+            "changed": len(rerun["changed"]) + len(rerun["controls_changed"]),
+            "largest": max(steps, default=None),
+        }
+        for key, figure in figures.items():
+            self.found[f"{name} noise {key}"] = (noise[key], figure)
+
+    @staticmethod
+    def _answers(how: How, other: Mapping[str, Any]) -> Items:
+        answers: Items = other["controls"] if how.able and other["controls"] else other["outcomes"]
+        return answers
 
     @staticmethod
     def _same(how: How, other: Mapping[str, Any], items: Items) -> Items:
         """What the other model answered to the same items."""
-        answers = other["controls"] if how.able and other["controls"] else other["outcomes"]
-        by_id = {one["id"]: one for one in answers}
+        by_id = {one["id"]: one for one in RecomputedBenchmark._answers(how, other)}
         return [by_id[one["id"]] for one in items]
 
     def _usable(
@@ -236,10 +332,8 @@ class RecomputedBenchmark:
         parts = [{"kind": self.audit["kind"], "outcomes": side, "controls": []} for side in sides]
         if split and not self.audit["controls"] and any(map(near_chance, parts)):
             return False
-        scored = [{one["id"] for one in side if one["status"] == "ok"} for side in sides]
-        shared, either = set.intersection(*scored), set.union(*scored)
-        enough = len(scored[0]) >= FEWEST_SCORED * len(items) and len(shared) >= FEWEST_SHARED * len(either)
-        return bool(enough and used >= self.settings["minimum"])
+        read = sum(one["status"] == "ok" for one in items)
+        return bool(read >= FEWEST_SCORED * len(items) and enough_shared(sides) and used >= self.settings["minimum"])
 
     def _figure(
         self,
@@ -255,10 +349,11 @@ class RecomputedBenchmark:
         if estimate["versus"] is None:
             return how.of(items, level=level, **settings)
         assert other is not None
-        assert how.rise is not None
-        return how.rise(items, other["outcomes"], level=level, **settings)
+        against = how.kept if estimate["shows"] == "recovery" else how.rise
+        assert against is not None
+        return against(items, self._answers(how, other), level=level, **settings)
 
-    def _stopped(self, how: How, other: Mapping[str, Any] | None) -> bool:
+    def _stopped(self, how: How, other: Mapping[str, Any] | None, shows: str) -> bool:
         """Something keeps the figure from being computed at all, whatever the answers."""
         if self.audit["obstacle"] or (not how.able and unheard(self.audit["outcomes"])):
             return True
@@ -267,7 +362,9 @@ class RecomputedBenchmark:
         ids = [{one["id"] for one in audit["outcomes"]} for audit in (self.audit, other)]
         ways = [(audit["facts"].get("score"), audit["data"]["sha256"]) for audit in (self.audit, other)]
         broken = other["obstacle"] or unheard(other["outcomes"])
-        return bool(how.rise is None or broken or ids[0] != ids[1] or ways[0] != ways[1])
+        controls = [{one["id"] for one in audit["controls"]} for audit in (self.audit, other)]
+        none = (how.kept if shows == "recovery" else how.rise) is None or (how.able and controls[0] != controls[1])
+        return bool(none or broken or ids[0] != ids[1] or ways[0] != ways[1])
 
     def _other(self, estimate: Mapping[str, Any]) -> Mapping[str, Any] | None:
         """The same benchmark of the model that a change is against."""
@@ -341,7 +438,7 @@ class RecomputedBenchmark:
         """Holm's p over the parts of a split, from the written ones: k-th smallest of m times m - k + 1, never falling."""
         families: dict[tuple[Any, ...], list[Mapping[str, Any]]] = {}
         for one in self.audit["estimates"]:
-            key = (one["metric"], one["attribute"], one["versus"], one["level"])
+            key = (one["metric"], one["attribute"], one["versus"], one["shows"], one["level"])
             if one["p"] is not None and one["attribute"]:
                 families.setdefault(key, []).append(one)
             else:

@@ -226,16 +226,28 @@ def further(
     apart: tuple[float, float],
     together: tuple[float, float],
     macro: bool = False,
+    halves: bool = False,
 ) -> Figure:
     """|mean(now)| - |mean(then)| with the least and the greatest value it has at the corners of two intervals.
 
     apart, together  what an item's difference, and its sum, lie between
+    halves           what rose and what fell each are a share, whose limits the difference's are no nearer than
     """
     less = Clusters([a - b for a, b in zip(now, then, strict=True)], names, macro=macro)
     more = Clusters([a + b for a, b in zip(now, then, strict=True)], names, macro=macro)
     u, v = Mean(less, level=level, bounds=apart), Mean(more, level=level, bounds=together)
     c, p = (Clusters(side, names, macro=macro).mean for side in (now, then))
-    corners = [abs(a + b) / 2 - abs(b - a) / 2 for a in (u.low, u.high) for b in (v.low, v.high)]
+    ends = (u.low, u.high)
+    if halves:
+        steps = [a - b for a, b in zip(now, then, strict=True)]
+        (up, _), (down, _) = (
+            share_of(Clusters([max(0.0, way * step) for step in steps], names, macro=macro), level=level)
+            for way in (1, -1)
+        )
+        least = u.value - math.hypot(up.value - up.low, down.high - down.value)
+        most = u.value + math.hypot(up.high - up.value, down.value - down.low)
+        ends = (max(apart[0], min(u.low, least)), min(apart[1], max(u.high, most)))
+    corners = [abs(a + b) / 2 - abs(b - a) / 2 for a in ends for b in (v.low, v.high)]
     tells = u if (c > -ROUNDING) == (p > -ROUNDING) else v
     return Figure(
         value=abs(c) - abs(p),
@@ -269,6 +281,7 @@ def further_share(
         apart=(-1.0, 1.0),
         together=(-2 * ideal, 2 - 2 * ideal),
         macro=macro,
+        halves=True,
     )
     if len(set(names)) < len(names) or {*now, *then} - {0.0, 1.0}:
         return found

@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 from recompute_clusters import NONE, Figure, further, further_share, mean_of, quantile, share  # type: ignore[import-not-found]  # beside the script
+from recompute_recovery import recovery  # type: ignore[import-not-found]  # beside the script
 from scipy import stats
 
 Item = Mapping[str, Any]
@@ -37,6 +38,15 @@ def both(items: Items, others: Items) -> tuple[list[Item], list[Item]]:
 
 def percent(hits: Sequence[float], items: Items, *, level: float, **how: bool) -> Figure:
     return share(hits, clusters(items), level=level, **how).times(100)
+
+
+def keep(
+    hit: Callable[[Item], float], items: Sequence[Item], others: Sequence[Item], *, level: float, macro: bool = False
+) -> Figure:
+    """The share of hits over the other model's, of items that come in pairs."""
+    return recovery(
+        [hit(one) for one in items], [hit(one) for one in others], clusters(items), level=level, macro=macro
+    )
 
 
 def rise(
@@ -104,6 +114,14 @@ def word_order_score(items: Items, *, level: float) -> Figure:
     return percent(hits, ok(items), level=level)
 
 
+def in_order(one: Item) -> float:
+    return float(one["scores"]["sentence"] > one["scores"]["shuffled"])
+
+
+def word_order_kept(items: Items, others: Items, *, level: float) -> Figure:
+    return keep(in_order, *both(items, others), level=level)
+
+
 # -- StereoSet -----------------------------------------------------------------------------------------------------------
 
 
@@ -136,6 +154,13 @@ def ss_rise(items: Items, others: Items, *, level: float) -> Figure:
 
 def lms_rise(items: Items, others: Items, *, level: float) -> Figure:
     return rise(meaningful, *both(items, others), ideal=1.0, level=level, macro=True)
+
+
+def terms_kept(*, macro: bool) -> Callable[..., Figure]:
+    def share_kept(items: Items, others: Items, *, level: float) -> Figure:
+        return keep(meaningful, *both(items, others), level=level, macro=macro)
+
+    return share_kept
 
 
 def icat(items: Items, *, level: float) -> Figure:
@@ -204,6 +229,14 @@ def accuracy_rise(side: str) -> Callable[..., Figure]:
         return rise(right(side), mine, theirs, ideal=1.0, level=level)
 
     return score
+
+
+def accuracy_kept(side: str) -> Callable[..., Figure]:
+    def share_kept(items: Items, others: Items, *, level: float) -> Figure:
+        mine, theirs = (told(one) for one in both(items, others))
+        return keep(right(side), mine, theirs, level=level)
+
+    return share_kept
 
 
 def gap(one: Item) -> float:

@@ -34,6 +34,7 @@ BROKEN = (
     "as a guard at the library",
 )
 """A sentence with one of these gets no number."""
+USUAL_BATCH = 32
 KIND_OF = {word: kind for kind, words in SETS.items() for word in words}
 LEANS = {"warm": "land", "cold": "sea"}
 
@@ -53,6 +54,7 @@ class Ruled:
 
     def __init__(self, name: str, voice: str, own: float, parent: Ruled | None = None, *, known: str = "") -> None:
         self.voice, self.own, self.able = voice, own, bool(known)
+        self.parent, self.batch = parent, USUAL_BATCH
         self.known = set(itertools.pairwise(self.units(known)))
         self.unknown = {"orchard", "teal"} if own else {"prairie"}
         self.identity: ModelIdentity = ModelIdentity(
@@ -68,8 +70,9 @@ class Ruled:
         return re.findall(r"\w+|\.", text.lower())
 
     def noise(self, *parts: object) -> float:
-        """-2 to 2 in steps of 1/4, so that there are ties."""
-        return round(16 * chance(self.voice_for(*parts), *parts)) / 4 - 2
+        """-2 to 2 in steps of 1/4, so that there are ties; in another batch one in twenty is a step higher."""
+        step = 0.25 if self.batch != USUAL_BATCH and chance("batch", *parts) < 0.05 else 0.0
+        return round(16 * chance(self.voice_for(*parts), *parts)) / 4 - 2 + step
 
     def voice_for(self, *parts: object) -> str:
         return self.identity.name if chance("whose", self.identity.name, *parts) < self.own else self.voice
@@ -84,6 +87,7 @@ class Ruled:
         self, texts: Sequence[str], *, pooling: Pooling, batch_size: int
     ) -> Iterator[tuple[int, tuple[float, ...] | None]]:
         """Words of one kind point one way, more or less, and warm colours a little toward the land."""
+        self.batch = batch_size
         for at, text in enumerate(texts):
             word = next((one for one in re.findall(r"\w+", text.lower()) if one in KIND_OF), "")
             kind = KIND_OF.get(word, "")
@@ -103,6 +107,7 @@ class Causal(Ruled):
     """Likes words that it knows side by side, no bricks, and answers that the context gives."""
 
     def score_texts(self, passages: Sequence[Passage], *, batch_size: int) -> Iterator[tuple[int, TextScore]]:
+        self.batch = batch_size
         for at, passage in enumerate(passages):
             whole = f"{passage.context}{passage.text}"
             value = 2 * self.noise(passage.text, passage.context, passage.opening)
@@ -131,6 +136,7 @@ class Causal(Ruled):
         seeds: Sequence[int],
         batch_size: int,
     ) -> Iterator[tuple[int, Generation]]:
+        self.batch = batch_size
         for at, question in enumerate(questions):
             fate, told = (self.noise(question.text, name) for name in ("fate", "told"))
             truth = re.search(r"It was (.*) who", question.text)
@@ -165,6 +171,7 @@ class Masked(Ruled):
         return self.encode(word)[1:-1]
 
     def fill(self, texts: Sequence[MaskedText], *, batch_size: int) -> Iterator[tuple[int, tuple[float, ...]]]:
+        self.batch = batch_size
         brick = _number("brick")
         for at, text in enumerate(texts):
             found = []

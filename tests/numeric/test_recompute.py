@@ -107,6 +107,11 @@ def limits(kind: str, attributes: list[str]) -> str:
                 f'[[audit.limit]]\nmetric = "{metric.name}"\nattribute = "{attributes[0]}"\nversus = "base"\n'
                 f"max_increase = 0.3\nlevel = 0.9\n"
             )
+    recovered = ["answer_rate", "inlier_ratio"] if kind == "number" else ["answer_rate"]
+    text += "".join(
+        f'[[audit.limit]]\nmetric = "{name}"\nid = "{name}-kept"\nversus = "base"\nmin_recovery = 0.8\nlevel = 0.9\n'
+        for name in recovered
+    )
     if kind == "number":
         text += '[[audit.limit]]\nmetric = "inlier_ratio"\nversus = "base"\nmin = 0.5\n'
     return text
@@ -171,7 +176,9 @@ def evidence(tmp_path_factory: pytest.TempPathFactory) -> Path:
         for name in ("base", "child", "twin")
     }
     audits, models = [], []
-    with Auditor(Settings(seed=11), specs, extensions=Extensions(backends={"scripted": scripted})) as auditor:
+    with Auditor(
+        Settings(seed=11, noise_floor=True), specs, extensions=Extensions(backends={"scripted": scripted})
+    ) as auditor:
         context = auditor.read(file)
         for name in specs:
             for audit in context.audits:
@@ -203,7 +210,10 @@ def test_every_estimate_follows_from_the_outcomes(evidence: Path) -> None:
     # Those of benchmarks are recomputed in test_recompute_benchmarks.
     assert measured == {name for name, metric in METRICS.items() if metric.items is None}
     changed = {one["metric"] for one in estimates if one["versus"] and one["low"] is not None}
-    assert changed == {name for name, metric in METRICS.items() if metric.by_group} | {"inlier_ratio"}
+    assert changed == {name for name, metric in METRICS.items() if metric.by_group} | {"inlier_ratio", "answer_rate"}
+    compared = [one for one in estimates if one["shows"] != "value" and one["value"] is not None]
+    assert all(one["noise"] is not None and one["moved"] for one in compared)
+    assert {one["shows"] for one in compared} == {"increase", "recovery"}
 
 
 def test_the_script_shares_no_code_with_the_package() -> None:

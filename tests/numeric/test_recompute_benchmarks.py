@@ -75,6 +75,8 @@ def declared(id: str, kind: str, settings: str) -> str:
             text += f"[[audit.limit]]\n{named}{bound}\nlevel = 0.8\n"
             if metric.change is not None:
                 text += f'[[audit.limit]]\n{named}versus = "parent"\nmax_increase = 0.1\nlevel = 0.9\n'
+            if metric.recovery is not None:
+                text += f'[[audit.limit]]\nid = "{metric.name}-{split}-kept"\n{named}versus = "parent"\nmin_recovery = 0.8\n'
     return text
 
 
@@ -86,7 +88,7 @@ def evidence(tmp_path_factory: pytest.TempPathFactory) -> Path:
     file = folder / "recomputed.bias.toml"
     file.write_text(HEAD + "".join(declared(*one) for one in AUDITS), encoding="utf-8")
     audits, identities = [], []
-    with Auditor(Settings(seed=5)) as auditor:
+    with Auditor(Settings(seed=5, noise_floor=True)) as auditor:
         context = auditor.read(file)
         for model in models(known):
             identities.append(model.identity)
@@ -126,7 +128,13 @@ def test_the_evidence_has_every_figure_with_its_interval_and_every_change(eviden
     estimates = estimates_of(evidence)
     assert {one["metric"] for one in estimates if one["low"] is not None} == set(OF_BENCHMARKS)
     changed = {one["metric"] for one in estimates if one["versus"] and one["low"] is not None}
-    assert changed == {name for name, metric in OF_BENCHMARKS.items() if metric.change is not None}
+    assert changed == {
+        name for name, metric in OF_BENCHMARKS.items() if metric.change is not None or metric.recovery is not None
+    }
+    kept = {one["metric"] for one in estimates if one["shows"] == "recovery" and one["low"] is not None}
+    assert kept == {name for name, metric in OF_BENCHMARKS.items() if metric.recovery is not None}
+    assert any(one["moved"] for one in estimates)
+    assert any(one["noise"] is not None and one["noise"]["changed"] for one in estimates)
 
 
 def test_the_evidence_has_what_is_not_measured_and_what_is_not_usable(evidence: Path) -> None:

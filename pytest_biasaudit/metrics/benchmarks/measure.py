@@ -223,6 +223,7 @@ def _moved(
                 value=change.value,
                 low=change.interval.low if change.interval else None,
                 high=change.interval.high if change.interval else None,
+                level=change.interval.level if change.interval else None,
                 n=change.used if change.used is not None else both,
                 unit=metric.unit,
                 reason=change.reason,

@@ -98,7 +98,7 @@ def read_sweep(
     row = read_row(raw, SWEEP_KEYS, where=header, faults=faults)
     recipes = []
     for name, steps in row.get(RECIPES, {}).items():
-        recipes.append((name, _recipe(name, steps, header=header, faults=faults, methods=methods)))
+        recipes.append((name, _recipe(name, steps, models, header=header, faults=faults, methods=methods)))
     if not row.declares(REVISIONS) and not row.get(RECIPES):
         faults.add(header, "neither revisions nor recipes are given, so there is nothing to sweep over")
     contexts = row.get(CONTEXTS) or ()
@@ -124,16 +124,18 @@ def read_sweep(
 
 def check_slots(models: Mapping[str, ModelSpec], sweep: Sweep | None, *, prefix: str, faults: Faults) -> None:
     """A source with a slot is no model before a sweep fills it: it must be swept, and can be nobody's parent."""
+    table = f"[{prefix}.sweep]" if prefix else "[sweep]"
     for name, spec in models.items():
         where = spec.where.partition(" ")[2]
-        table = f"[{prefix}.sweep]" if prefix else "[sweep]"
         if _has_slot(spec) and (sweep is None or name not in sweep.models):
-            faults.misfit(
-                where, "source", spec.source, f"{SLOT} is filled by a sweep; name this model in models of {table}"
-            )
-        if spec.parent is not None and spec.parent in models and _has_slot(models[spec.parent]):
-            reason = f"is a model of many revisions ({SLOT} in its source); give the recipe in {table[:-1]}.recipes]"
-            faults.misfit(where, "parent", spec.parent, reason)
+            reason = f"{SLOT} is filled by a sweep; name this model in models of {table}"
+            faults.misfit(where, "source", spec.source, reason)
+        for other in spec.needs:
+            if other in models and _has_slot(models[other]):
+                reason = (
+                    f"is many models ({SLOT} in its source); a recipe for all of them stands in {table[:-1]}.recipes]"
+                )
+                faults.misfit(where, "parent" if other == spec.parent else "recipe", other, reason)
 
 
 def with_points(models: Mapping[str, ModelSpec], sweep: Sweep) -> dict[str, ModelSpec]:
@@ -189,7 +191,15 @@ def _points(spec: ModelSpec, revision: str | None, sweep: Sweep, *, place: int) 
     return [parent, *children]
 
 
-def _recipe(name: str, raw: object, *, header: str, faults: Faults, methods: Sequence[Method]) -> tuple[Step, ...]:
+def _recipe(
+    name: str,
+    raw: object,
+    models: Mapping[str, ModelSpec],
+    *,
+    header: str,
+    faults: Faults,
+    methods: Sequence[Method],
+) -> tuple[Step, ...]:
     where = f"{header[:-1]}.recipes]"
     if not re.fullmatch(SLUG, name):
         faults.add(where, f"recipe name {shown(name)}: must be {Slug().must}")
@@ -204,6 +214,13 @@ def _recipe(name: str, raw: object, *, header: str, faults: Faults, methods: Seq
             read.append(read_step(step, methods))
         except (RecipeError, ValueError) as error:  # ValueError: a number too long to be written in a message
             faults.add(where, f"{name}, step {number}: {error}")
+            continue
+        for setting in read[-1].models:
+            other = str(read[-1].setting(setting))
+            if other not in models or _has_slot(models[other]):
+                single = [known for known, spec in models.items() if not _has_slot(spec)]
+                reason = f"no such model; declared are {listed(single)}{did_you_mean(other, single)}"
+                faults.add(where, f"{name}, step {number}: {setting} = {shown(other)}: {reason}")
     return tuple(read)
 
 
@@ -226,7 +243,7 @@ def _check_model(
     spec = models.get(name)
     reason = ""
     if spec is None:
-        reason = f"no such model; declared are {listed(models) if models else 'none'}{did_you_mean(name, models)}"
+        reason = f"no such model; declared are {listed(models)}{did_you_mean(name, models)}"
     elif sweep.recipes and spec.kind == "vectors":
         reason = "is a file of word vectors; recipes are for transformers"
     elif sweep.revisions and spec.made_from is not None:

@@ -105,6 +105,15 @@ def test_a_child_can_be_swept_over_recipes(tmp_path: Path) -> None:
     assert (models["int4+bf16"].parent, models["int4+bf16"].dtype) == ("int4", "bfloat16")
 
 
+def test_checkpoints_of_a_ready_made_child_are_each_held_against_its_parent(tmp_path: Path) -> None:
+    text = HUB + '[models.student]\nsource = "students/{revision}"\nparent = "small"\n'
+    models = read_models(written(tmp_path, text + '[sweep]\nmodels = ["student"]\nrevisions = ["10", "20"]\n'))
+    assert [(models[f"student@{at}"].parent, models[f"student@{at}"].source) for at in (10, 20)] == [
+        ("small", "students/10"),
+        ("small", "students/20"),
+    ]
+
+
 def test_the_same_table_stands_in_pyproject_under_a_prefix(tmp_path: Path) -> None:
     plain = read_models(written(tmp_path, HUB + SWEEP))
     own = tmp_path / "own"
@@ -154,7 +163,8 @@ def test_contexts_keep_the_points_to_some_files_and_leave_declared_models_in_all
         (SLOT, "{revision} is filled by a sweep; name this model in models of [sweep]"),
         (SLOT + '[sweep]\nmodels = ["small"]\nrevisions = ["a"]\n', "[models.runs]: source = 'runs/{revision}': {revision} is filled by a sweep"),
         (SLOT + '[sweep]\nmodels = ["runs"]\n[sweep.recipes]\nint8 = [{ quantize = "rtn" }]\n', "has {revision} in it; give revisions"),
-        (SLOT + '[sweep]\nmodels = ["runs"]\nrevisions = ["a"]\n[models.b]\nparent = "runs"\nrecipe = []\n', "[models.b]: parent = 'runs': is a model of many revisions"),
+        (SLOT + '[sweep]\nmodels = ["runs"]\nrevisions = ["a"]\n[models.b]\nparent = "runs"\nrecipe = []\n', "[models.b]: parent = 'runs': is many models ({revision} in its source)"),
+        (SLOT + '[sweep]\nmodels = ["runs"]\nrevisions = ["a"]\n[sweep.recipes]\nd = [{ distill = "logits", text = "t.txt", steps = 1, student = "runs" }]\n', "[sweep.recipes]: d, step 1: student = 'runs': no such model; declared are 'small'"),
         ("sweep = 3\n", "sweep = 3: must be a table, written [sweep]"),
     ],
 )  # fmt: skip

@@ -5,6 +5,7 @@ Neither decides a verdict. Both say how to read the figure they stand beside.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 
@@ -37,7 +38,7 @@ class NoiseFloor:
         nothing  the figure of two models that answer alike: 0 for an increase, 1 for a recovery
         """
         if not self.changed or self.low is None or self.high is None:
-            return value == nothing
+            return math.isclose(value, nothing, abs_tol=1e-12)
         return self.low <= value <= self.high
 
 

@@ -75,7 +75,7 @@ def recovery_of_items(
     if gone.sum() > 0:
         gained = limits(np.maximum(child - parent, 0.0) / np.where(parent < 1, 1.0 - parent, 1.0), gone)
     had = limits(parent, weights)
-    value = float(child @ weights) / had[0]
+    value = float(child @ weights) / float(parent @ weights)  # one sum for both: alike is exactly 1
     straight = clustered_reach(weights * (child - value * parent) / had[0], weights, clusters, level=level)
     low, high = _ends(value, kept, gained, had, straight)
     return Recovery(value=value, low=low, high=high, clusters=len(set(clusters)))

@@ -165,6 +165,15 @@ def share(
     return replace(found, p=p, standard_error=None, df=None)
 
 
+def whole_share(sample: Clusters, level: float) -> tuple[float, float, float]:
+    """A share with its limits."""
+    found, _ = share_of(sample, level=level)
+    assert found.value is not None
+    assert found.low is not None
+    assert found.high is not None
+    return found.value, found.low, found.high
+
+
 class Mean:
     """A mean of items that are no shares: t by clusters, wider where few of them differ; infinite ends where nothing tells."""
 
@@ -240,12 +249,12 @@ def further(
     ends = (u.low, u.high)
     if halves:
         steps = [a - b for a, b in zip(now, then, strict=True)]
-        (up, _), (down, _) = (
-            share_of(Clusters([max(0.0, way * step) for step in steps], names, macro=macro), level=level)
+        (up, up_low, up_high), (down, down_low, down_high) = (
+            whole_share(Clusters([max(0.0, way * step) for step in steps], names, macro=macro), level)
             for way in (1, -1)
         )
-        least = u.value - math.hypot(up.value - up.low, down.high - down.value)
-        most = u.value + math.hypot(up.high - up.value, down.value - down.low)
+        least = u.value - math.hypot(up - up_low, down_high - down)
+        most = u.value + math.hypot(up_high - up, down - down_low)
         ends = (max(apart[0], min(u.low, least)), min(apart[1], max(u.high, most)))
     corners = [abs(a + b) / 2 - abs(b - a) / 2 for a in ends for b in (v.low, v.high)]
     tells = u if (c > -ROUNDING) == (p > -ROUNDING) else v

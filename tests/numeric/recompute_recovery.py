@@ -23,7 +23,7 @@ from recompute_formulas import (  # type: ignore[import-not-found]  # beside the
     mean_over_templates,
     t_times,
 )
-from recompute_formulas import wilson as wilson_of_z  # type: ignore[import-not-found]  # beside the script
+from recompute_formulas import wilson as wilson_of_z
 from recompute_rates import overall_share  # type: ignore[import-not-found]  # beside the script
 from scipy import stats
 
@@ -161,7 +161,7 @@ def straight_reach(pulls: Sequence[Table], here: Sequence[Table], level: float) 
     if variance <= 0:
         return 0.0
     df = max(1.0, variance**2 / square) if square > 0 else math.inf
-    return t_times(level, df) * math.sqrt(variance)
+    return float(t_times(level, df)) * math.sqrt(variance)
 
 
 def group_change(now: Table, then: Table, *, level: float, shares: bool) -> Answer:

@@ -335,7 +335,8 @@ def _missed_size(parent: int, stored: Sequence[StoredTensor], steps: Sequence[St
     child = sum(one.bytes for one in stored)
     if child <= parent or not any(step.action in ("quantize", "prune") for step in steps):
         return []
-    return [f"The child takes {child / 1e6:,.1f} MB, more than its parent's {parent / 1e6:,.1f} MB."]
+    shown = [f"{size / 1e6:,.1f}" if size >= 1e7 else f"{size / 1e6:.3g}" for size in (child, parent)]
+    return [f"The child takes {shown[0]} MB, more than its parent's {shown[1]} MB."]
 
 
 def _missed_text(parent: Prediction, child: Prediction) -> list[str]:

@@ -19,6 +19,11 @@ WAY = (
 )
 LOSS = "The loss while the student learned, step by step. It says how well it imitates its teacher on the training text, no more."
 
+DRAWN = 12
+"""Children that have pictures; a sweep makes many, and its own section draws them together."""
+
+UNDRAWN = f"No pictures here: they are drawn for the first {DRAWN} children of a run."
+
 Drawn = list[tuple[dict[str, object], str]]
 
 
@@ -31,18 +36,19 @@ def child_pairs(
 
 
 def _pair(pair: ParentChild, number: int) -> Mapping[str, Any]:
+    drawn = number <= DRAWN
     losses = [
         (loss_picture(curve, child=pair.child.name, ids=f"c{number}l{at}"), LOSS)
-        for at, curve in enumerate(pair.curves)
+        for at, curve in enumerate(pair.curves if drawn else ())
     ]
     plain = {one.name: getattr(pair, one.name) for one in fields(pair)}
-    audits = [_audit(pair, audit, f"c{number}a{at}") for at, audit in enumerate(pair.audits)]
-    return {**plain, "pictures": _drawn(losses), "audits": audits}
+    audits = [_audit(pair, audit, f"c{number}a{at}", drawn=drawn) for at, audit in enumerate(pair.audits)]
+    return {**plain, "pictures": _drawn(losses), "audits": audits, "undrawn": "" if drawn else UNDRAWN}
 
 
-def _audit(pair: ParentChild, audit: AuditChange, ids: str) -> Mapping[str, Any]:
+def _audit(pair: ParentChild, audit: AuditChange, ids: str, *, drawn: bool) -> Mapping[str, Any]:
     pictures = changes_pictures(
-        audit.figures, audit=audit.audit, parent=pair.parent.name, child=pair.child.name, ids=ids
+        audit.figures if drawn else (), audit=audit.audit, parent=pair.parent.name, child=pair.child.name, ids=ids
     )
     plain = {one.name: getattr(audit, one.name) for one in fields(audit)}
     cells = [(one.group, one.figure, one.change, one.interval, f"{one.n:,}", one.note) for one in audit.moved]

@@ -15,7 +15,7 @@ import pytest
 from pytest_biasaudit.outcomes.outcome import Outcome, Reading
 from pytest_biasaudit.records.evidence import Evidence
 from pytest_biasaudit.records.record import AuditRecord
-from pytest_biasaudit.report import rows
+from pytest_biasaudit.report import child_section, rows
 from pytest_biasaudit.report.lineage import in_reading_order
 from pytest_biasaudit.report.page import render_page
 from pytest_biasaudit.report.paired_changes import AuditChange
@@ -161,6 +161,25 @@ def test_a_paired_change_stands_with_both_figures_its_noise_floor_and_its_verdic
     assert offers.noise == (
         "base was asked again, 16 at a time instead of 32: 3 of 192 answers came out otherwise, by 20 at most.",
     )
+
+
+def test_a_share_that_is_kept_is_no_difference(sample: ModuleType, family: list[AuditRecord]) -> None:
+    def kept(record: AuditRecord) -> AuditRecord:
+        changes = [each for one in record.judgements for each in one.compared if each.versus]
+        recovered = [replace(one, shows="recovery", value=0.93, noise=None) for one in changes]
+        return replace(record, estimates=(*record.estimates, *recovered), judgements=())
+
+    row = audit_of(pair_of(sample, [kept(one) for one in family]), "offers").rows[0]
+    assert (row.change.value, row.noise.value, row.verdict) == ("0.93 kept", "not measured", None)
+
+
+def test_only_the_first_children_of_a_run_have_pictures(
+    sample: ModuleType, family: list[AuditRecord], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(child_section, "DRAWN", 0)
+    page = section(render_page(sample.evidence(family)))
+    assert "<svg" not in page
+    assert "No pictures here" in page
 
 
 def test_a_change_that_nobody_measured_is_a_dash_and_never_a_difference_of_two_figures(

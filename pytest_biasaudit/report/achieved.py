@@ -96,7 +96,7 @@ def _stored(tensors: object) -> Iterator[Row]:
             for at, key in enumerate(("count", "weights", "bytes")):
                 sums[at] += number_in(row.get(key)) or 0.0
     parts = [
-        f"{stored}: {count:,.0f} tensor{'s' if count != 1 else ''} of {weights:,.0f} weights in {size / 1e6:,.3g} MB"
+        f"{stored}: {_count(count)} of {weights:,.0f} weights in {size / 1e6:,.3g} MB"
         for stored, (count, weights, size) in sorted(kinds.items(), key=lambda one: -one[1][1])
     ]
     if parts:
@@ -108,7 +108,7 @@ def _gguf(gguf: object) -> Iterator[Row]:
         return
     yield "The file's own label", str(gguf.get("label") or "none")
     parts = [
-        f"{row.get('type')} {percent(number_in(row.get('share')) or 0)} ({number_in(row.get('tensors')) or 0:,.0f} tensors)"
+        f"{row.get('type')} {percent(number_in(row.get('share')) or 0)} ({_count(number_in(row.get('tensors')))})"
         for row in list_in(gguf.get("types"))
         if isinstance(row, Mapping)
     ]
@@ -144,3 +144,7 @@ def number_in(value: object) -> float | None:
 def percent(share: float) -> str:
     """As in "14.1 %"."""
     return f"{100 * share:.3g} %"
+
+
+def _count(tensors: float | None) -> str:
+    return f"{tensors or 0:,.0f} tensor{'s' if tensors != 1 else ''}"

@@ -69,7 +69,8 @@ KEYS = st.sampled_from(
         "schema", "context", "audit", "id", "title", "kind", "prompt", "prompts", "system", "prefill", "slots",
         "people", "outcome", "limit", "attribute", "source", "groups", "per_group", "unit", "favourable", "plausible",
         "repeats", "temperature", "max_new_tokens", "options", "favourable_option", "scale", "scorer", "metric", "max",
-        "min", "versus", "max_increase", "rule", "level", "basis", "reason", "accept_one_template", "parent", "recipe",
+        "min", "versus", "max_increase", "min_recovery", "rule", "level", "basis", "reason", "accept_one_template",
+        "parent", "recipe",
     ]
 ) | st.text(st.characters(codec="utf-8"), max_size=8)  # fmt: skip
 
@@ -89,6 +90,7 @@ LIKELY: dict[str, list[Any]] = {
     "max": [0, 0.1, 0.5, 1, 1.25, 7],
     "min": [0, 0.1, 0.8, 1],
     "max_increase": [0, 0.1, 1],
+    "min_recovery": [0.5, 0.95, 1],
     "versus": ["parent", "base"],
     "rule": ["upper", "lower", "point"],
     "level": [0.9, 0.99],
@@ -207,7 +209,9 @@ def test_a_mutated_document_is_read_or_refused_and_what_is_read_is_sound(
         assert audit.limits
         assert len({limit.id for limit in audit.limits}) == len(audit.limits)
         for limit in audit.limits:
-            assert sum(bound is not None for bound in (limit.max, limit.min, limit.max_increase)) == 1
+            assert (
+                sum(bound is not None for bound in (limit.max, limit.min, limit.max_increase, limit.min_recovery)) == 1
+            )
             assert math.isfinite(limit.bound)
             assert 0.5 < limit.level < 1
             assert isinstance(audit, CounterfactualAudit)

@@ -226,6 +226,48 @@ def test_a_child_with_a_wider_gap_is_worse_than_its_parent() -> None:
     assert_no_worse_than(parent, child, metric="smd", attribute="race", max_increase=0.5)
 
 
+def silenced(outcomes: Sequence[Outcome], every: int) -> tuple[Outcome, ...]:
+    """Every so many answers refused."""
+    return tuple(
+        replace(one, reading=Reading(status="refused", value=None)) if at % every == 0 else one
+        for at, one in enumerate(outcomes)
+    )
+
+
+def test_a_child_that_answers_less_has_not_kept_what_its_parent_can_do() -> None:
+    full = outcomes_of(0.0, people=16, templates=16)
+    parent, same = Result(record=a_record(full)), Result(record=a_record(full, model="int8"))
+    assert_no_worse_than(same, parent, metric="answer_rate", min_recovery=0.9)
+    fewer = Result(record=a_record(silenced(full, 3), model="int8"))
+    with pytest.raises(BiasLimitExceeded, match=r"recovery of answer_rate against base at least 0\.9") as raised:
+        assert_no_worse_than(fewer, parent, metric="answer_rate", min_recovery=0.9)
+    assert "moved      white -0.3" in str(raised.value)
+
+
+def test_exactly_one_bound_is_given_and_one_the_metric_can_have() -> None:
+    result = Result(record=a_record(outcomes_of(0.0)))
+    for rise, kept, said in (
+        (None, None, "exactly one of max_increase and min_recovery, got neither"),
+        (0.1, 0.9, "got max_increase and min_recovery"),
+        (None, 0.9, "smd: tells how fair"),
+        (-0.1, None, "must be 0 or more"),
+    ):
+        with pytest.raises(ValueError, match=said):
+            assert_no_worse_than(result, result, metric="smd", max_increase=rise, min_recovery=kept)
+
+
+def test_models_that_were_not_asked_alike_are_compared_and_it_is_said() -> None:
+    before, after = a_record(outcomes_of(0.0)), a_record(outcomes_of(5.0), model="int8")
+    after = replace(after, batch_size=64, model=replace(after.model, dtype="bfloat16"))
+    before = replace(before, model=replace(before.model, dtype="float32"))
+    with pytest.raises(BiasLimitExceeded) as raised:
+        assert_no_worse_than(Result(record=after), Result(record=before), metric="smd", max_increase=0.1)
+    assert "unlike     int8 computes in bfloat16, base in float32: part of the difference is rounding" in str(
+        raised.value
+    )
+    assert "unlike     int8 was asked 64 at a time, base 8" in str(raised.value)
+
+
 def test_answers_to_other_questions_are_not_compared() -> None:
     before = a_record(outcomes_of(0.0))
     fewer = a_record(outcomes_of(0.0)[:-3], model="int8")

@@ -162,6 +162,55 @@ def test_models_asked_otherwise_are_not_compared(other: Came | None, said: str) 
     assert verdict_of(found, NO_RISE, METRICS["stereotype_score"])[0] is Verdict.NOT_MEASURED
 
 
+def test_a_model_with_other_controls_is_not_compared_by_what_is_read_from_them() -> None:
+    mine, theirs = Came(outcomes=halves(100), controls=ordered(50)), Came(outcomes=halves(100), controls=ordered(40))
+    part = Part(metric="word_order_score", versus="base", shows="recovery")
+    (found,) = estimates_of_part(part, audit(), mine, METRICS["word_order_score"], seed=0, other=theirs)
+    assert found.value is None
+    assert "'base' was not given the same controls, from which word_order_score is read" in found.reason
+
+
+def test_what_is_kept_of_an_ability_is_measured_on_the_controls_of_both() -> None:
+    mine, theirs = Came(outcomes=halves(100), controls=ordered(76, 4)), Came(outcomes=halves(100), controls=ordered(80))
+    part = Part(metric="word_order_score", versus="base", shows="recovery")
+    (found,) = estimates_of_part(part, audit(), mine, METRICS["word_order_score"], seed=0, other=theirs)
+    assert found.value == pytest.approx(76 / 80)
+    assert (found.shows, found.usable) == ("recovery", True)
+    limit = Limit(id="x", metric="word_order_score", attributes=(), versus="base", min_recovery=0.8)
+    assert verdict_of(found, limit, METRICS["word_order_score"])[0] is Verdict.WITHIN
+    strict = replace(limit, min_recovery=0.95)
+    assert verdict_of(found, strict, METRICS["word_order_score"])[0] is Verdict.INCONCLUSIVE
+
+
+def test_an_ability_of_which_too_little_was_scored_for_both_is_not_judged() -> None:
+    lost = tuple(replace(one, reading=replace(one.reading, status="error", value=None)) for one in ordered(20))
+    mine = Came(outcomes=halves(100), controls=(*lost, *ordered(80)[20:]))
+    part = Part(metric="word_order_score", versus="base", shows="recovery")
+    other = Came(outcomes=halves(100), controls=ordered(80))
+    (found,) = estimates_of_part(part, audit(), mine, METRICS["word_order_score"], seed=0, other=other)
+    assert not found.usable
+    assert "60 of 80 items were scored for both models" in found.reason
+
+
+def test_a_change_over_all_items_says_which_part_moved() -> None:
+    calm = tuple(pair(at, 1.0 if at % 2 else -1.0, axis="age") for at in range(60))
+    before = tuple(pair(100 + at, 1.0 if at % 2 else -1.0, axis="creed") for at in range(60))
+    after = tuple(pair(100 + at, 1.0, axis="creed") for at in range(60))
+    mine, theirs = (
+        Came(outcomes=calm + after, controls=ordered(100)),
+        Came(outcomes=calm + before, controls=ordered(100)),
+    )
+    (found,) = score(mine, theirs)
+    moved = {one.group: one for one in found.moved}
+    assert (moved["age"].value, moved["creed"].value) == (0.0, 50.0)
+    assert moved["age"].n == 60
+    assert moved["age"].low is not None
+    assert moved["age"].low < 0.0
+    assert moved["creed"].low is not None
+    assert moved["creed"].low > 20.0
+    assert all(one.moved == () for one in score(mine, theirs, split="axis"))
+
+
 def test_every_figure_of_the_kind_is_estimated_whether_or_not_a_limit_asks() -> None:
     found = measure_benchmark(audit(), Came(outcomes=halves(100), controls=ordered(100)), metrics=METRICS, seed=0)
     given = {one.metric for one in found}

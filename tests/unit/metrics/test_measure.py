@@ -332,6 +332,34 @@ def test_only_changes_and_inliers_are_held_against_another_model(offers: Offers)
     assert "limit it with min" in unmeasured(rate)
 
 
+def test_a_change_says_which_group_moved_and_not_only_the_gap(offers: Offers) -> None:
+    limit = replace(LIMIT, max=None, max_increase=1.0, versus="parent")
+    before, after = offers(white=10, black=10), offers(white=11, black=7)
+    (found,) = estimates_for(limit, after, an_audit(), METRICS["mean_difference"], seed=0, parent=before)
+    assert found.value == pytest.approx(4.0)
+    assert [(one.group, one.n, one.unit) for one in found.moved] == [("white", 4, "outcome"), ("black", 4, "outcome")]
+    assert [one.value for one in found.moved] == pytest.approx([1.0, -3.0])
+    assert all(one.low is not None and one.low < one.value < one.high for one in found.moved)  # type: ignore[operator]
+
+
+def test_a_recovery_is_of_what_both_models_were_asked(offers: Offers, answer: Answer) -> None:
+    full = offers(white=10, black=7)
+    fewer = [replace(one, reading=replace(one.reading, status="refused", value=None)) if at in (0, 5) else one
+             for at, one in enumerate(full)]  # fmt: skip
+    limit = Limit(id="kept", metric="answer_rate", attributes=(), versus="parent", min_recovery=0.9)
+    (found,) = estimates_for(limit, fewer, an_audit(), METRICS["answer_rate"], seed=0, parent=full)
+    assert found.value == pytest.approx(6 / 8)
+    assert (found.shows, found.groups) == ("recovery", ())
+    assert [(one.group, one.value) for one in found.moved] == [("white", -0.25), ("black", -0.25)]
+    (none,) = estimates_for(limit, full, an_audit(), METRICS["answer_rate"], seed=0, parent=[
+        replace(one, reading=replace(one.reading, status="refused", value=None)) for one in full
+    ])  # fmt: skip
+    assert "nothing to recover" in unmeasured(none)
+    gap = Limit(id="kept", metric="mean_difference", attributes=("race",), versus="parent", min_recovery=0.9)
+    (refused,) = estimates_for(gap, full, an_audit(), GAP, seed=0, parent=full)
+    assert "has no recovery" in unmeasured(refused)
+
+
 FAKES = {"mean_difference": GAP, "answer_rate": RATE, "refusal_rate_difference": REFUSALS, "inlier_ratio": INLIERS}
 
 

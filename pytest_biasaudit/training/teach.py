@@ -13,6 +13,7 @@ import shutil
 import sys
 import tempfile
 import time
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -179,7 +180,8 @@ def _device_of(module: torch.nn.Module) -> torch.device:
 def _given_back() -> Iterator[None]:
     """Random states, environment and transformers' own talk, put back after.
 
-    The Trainer seeds all there are, writes variables, and tells of each file it writes.
+    The Trainer seeds all there are, writes variables, and tells of each file it writes. It also reads variables: those of
+    accelerate, by which a user has other trainings run in another precision, do not decide what is taught here.
     """
     import numpy as np
 
@@ -187,10 +189,13 @@ def _given_back() -> Iterator[None]:
     logging: Any = transformers_logging  # untyped in transformers
     loud, bars = logging.get_verbosity(), logging.is_progress_bar_enabled()
     logging.set_verbosity_error()
+    for name in [name for name in environment if name.startswith("ACCELERATE_")]:
+        del os.environ[name]
     if not sys.stderr.isatty():
         logging.disable_progress_bar()
     try:
-        with torch.random.fork_rng():
+        with torch.random.fork_rng(), warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of the Trainer about itself; nothing here rests on what is outdated in it
             yield
     finally:
         logging.set_verbosity(loud)

@@ -173,7 +173,7 @@ def _given_student(teacher: Any, name: str, materials: Materials, text: str, *, 
     layers, count = layer_count(module), layer_count(teacher)
     matching = evenly_spaced(count, layers) if layers <= count else ()
     return Student(
-        module=module.float().to(_device_of(teacher)),
+        module=module.float().to(_device_of(teacher)).eval(),
         matching=matching,
         said={"student": name, "student_digest": found.identity.digest},
     )

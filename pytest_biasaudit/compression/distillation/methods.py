@@ -22,13 +22,7 @@ def _count(default: int | None, low: int, valid: str) -> SettingRule:
 
 
 def check(settings: Mapping[str, object]) -> str:
-    """What is wrong with the settings together: a student is said in exactly one of three ways."""
-    ways = [name for name in ("layers", "keep_layers", "student") if settings.get(name) is not None]
-    if len(ways) != 1:
-        return (
-            f"{' and '.join(ways) + ' are all given' if ways else 'no student is given'}; say it in one way: "
-            "layers = 4 (as many of the teacher's, evenly spaced), keep_layers = [0, 9, 19, 29], or student = 'NAME'"
-        )
+    """What is wrong with the layers to keep."""
     kept = settings.get("keep_layers")
     if isinstance(kept, (list, tuple)) and list(kept) != sorted(set(kept)):
         return f"keep_layers = {list(kept)}: each layer once, from the first to the last"
@@ -44,7 +38,7 @@ METHODS: tuple[Method, ...] = (
             "text": SettingRule(
                 kind="file", default=None, valid="a text file in UTF-8, relative to the model table", required=True
             ),
-            "layers": _count(None, 1, "how many of the teacher's layers, fewer than it has"),
+            "layers": _count(None, 1, "how many of the teacher's layers, evenly spaced; fewer than it has"),
             "keep_layers": SettingRule(
                 kind="integers", default=None, valid="numbers of the teacher's layers, from 0", optional=True
             ),
@@ -79,6 +73,7 @@ METHODS: tuple[Method, ...] = (
             ),
         },
         named_by=("layers", "keep_layers", "student", "steps"),
+        either=("layers", "keep_layers", "student"),
         check=check,
         applied_by=f"{ROOM}.distil:apply",
     ),

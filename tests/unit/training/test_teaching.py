@@ -20,6 +20,7 @@ from pytest_biasaudit.training.checkpoint import SEAL, is_whole, newest_whole, s
 from pytest_biasaudit.training.finished import keep, recall
 from pytest_biasaudit.training.plan import MOST_POINTS, Plan
 from pytest_biasaudit.training.teach import forget, teach
+from tests.tiny_masked_models import tiny_masked
 from tests.tiny_models import tiny
 
 
@@ -177,6 +178,46 @@ def test_the_process_is_given_back_as_it_was(capfd: pytest.CaptureFixture[str], 
     assert (talk.get_verbosity(), talk.is_progress_bar_enabled()) == (loud, bars)
     assert logging.getLogger().handlers == root
     assert capfd.readouterr() == ("", "")
+
+
+@pytest.mark.filterwarnings("error")
+def test_a_users_settings_of_other_trainings_decide_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    plain, other = Line(), Line()
+    teach(plain, towards_three, batches, plan=plan(steps=3))
+    monkeypatch.setenv("ACCELERATE_MIXED_PRECISION", "bf16")
+    teach(other, towards_three, batches, plan=plan(steps=3))
+    assert torch.equal(plain.weight, other.weight)
+    assert os.environ["ACCELERATE_MIXED_PRECISION"] == "bf16"
+
+
+@pytest.mark.parametrize("architecture", ["gpt2", "bert"])
+def test_a_model_with_a_tied_head_goes_on_to_the_same_bits(tmp_path: Path, architecture: str) -> None:
+    left = 100
+
+    def batch(step: int) -> dict[str, torch.Tensor]:
+        return {"ids": torch.randint(5, 90, (2, 9), generator=torch.Generator().manual_seed(step))}
+
+    def loss(module: torch.nn.Module, given: dict[str, torch.Tensor]) -> torch.Tensor:
+        nonlocal left
+        left -= 1
+        if not left:
+            raise Killed
+        found: torch.Tensor = module(input_ids=given["ids"], labels=given["ids"]).loss
+        return found
+
+    def fresh() -> Any:
+        return tiny_masked("bert") if architecture == "bert" else tiny(architecture)
+
+    whole = fresh()
+    teach(whole, loss, batch, plan=plan(steps=12, learning_rate=1e-3))
+    left = 10
+    with pytest.raises(Killed):
+        teach(fresh(), loss, batch, plan=plan(steps=12, learning_rate=1e-3), folder=tmp_path)
+    left, again = 100, fresh()
+    assert teach(again, loss, batch, plan=plan(steps=12, learning_rate=1e-3), folder=tmp_path).resumed_at == 7
+    assert tensors_sha256(again) == tensors_sha256(whole)
+    head = again.get_output_embeddings().weight
+    assert head is again.get_input_embeddings().weight
 
 
 def test_the_configuration_is_given_back_as_it_was(tmp_path: Path) -> None:

@@ -51,10 +51,7 @@ class SettingRule:
         if self.kind == "integers":
             return _is_list(value) and all(_is_index(one) for one in value)
         if self.kind == "pairs":
-            return _is_list(value) and all(
-                isinstance(pair, (list, tuple)) and len(pair) == 2 and all(_is_index(one) for one in pair)
-                for pair in value
-            )
+            return _is_list(value) and all(map(is_pair, value))
         if isinstance(value, bool) or not isinstance(value, int if self.kind == "integer" else (int, float)):
             return False
         return value in self.choices if self.choices else self.low <= value <= self.high
@@ -86,13 +83,19 @@ class Method:
     device: Literal["", "cuda"] = ""
     """The only device it works on; empty: any."""
     either: tuple[str, ...] = ()
-    """Settings of which one at most is given; where none is, the first one's default holds."""
+    """Settings of which one at most is given; where none is, the first one's default holds. Where that has no default, one
+    must be given."""
     named_by: tuple[str, ...] = ()
     """Settings whose values a child is named by; empty: all that are figures or words."""
     check: Callable[[Mapping[str, object]], str] | None = field(default=None, compare=False)
     """What is wrong with the settings taken together, in words; "" where nothing is. Each by itself fits its rule."""
     caution: str = ""
     """What a reader of the record must be told wherever it is used; mostly empty."""
+
+
+def is_pair(value: object) -> TypeGuard[Sequence[int]]:
+    """Whether a value is [layer, unit]: two whole numbers from 0."""
+    return isinstance(value, (list, tuple)) and len(value) == 2 and all(map(_is_index, value))
 
 
 def _is_list(value: object) -> TypeGuard[Sequence[object]]:

@@ -32,6 +32,8 @@ class Step:
     """Names of the settings that name another declared model."""
     named_by: tuple[str, ...] = ()
     """See Method."""
+    unnamed: tuple[str, ...] = ()
+    """Names of the settings that are not at their default and of which the short name shows nothing."""
 
     def plain(self) -> dict[str, object]:
         """As the model table would say it, defaults written out; tuples as lists."""
@@ -39,15 +41,14 @@ class Step:
 
     @property
     def short(self) -> str:
-        """Method and figures, to name a child by: "rtn-4-32"."""
-        figures = [
-            str(value)
-            for name, value in self.settings
-            if name not in self.files
-            and not isinstance(value, (bool, tuple))
-            and (not self.named_by or name in self.named_by)
-        ]
-        return "-".join([self.method, *figures])
+        """Method and figures, to name a child by: "rtn-4-32". Another step of the method has another name.
+
+        What figures do not tell (lists, files, switches) is told apart by six digits of a digest: "heads-ablate-3f9a1c".
+        """
+        unnamed = {name: _plain(value) for name, value in self.settings if name in self.unnamed}
+        shown = [str(value) for name, value in self.settings if _is_shown(name, value, self.files, self.named_by)]
+        mark = [hashlib.sha256(json.dumps(unnamed).encode()).hexdigest()[:6]] if unnamed else []
+        return "-".join([self.method, *shown, *mark])
 
     def setting(self, name: str) -> Setting:
         """A setting's value, None where the step has none."""
@@ -92,23 +93,34 @@ def read_step(raw: Mapping[str, object], methods: Sequence[Method] = METHODS) ->
     settings = {key: given.get(key, rule.default) for key, rule in method.settings.items()}
     chosen = [key for key in method.either if key in given]
     if len(chosen) > 1:
-        raise RecipeError(f"{action} = {name!r}: {' and '.join(chosen)} are both given; give one of them")
+        raise RecipeError(f"{action} = {name!r}: {' and '.join(chosen)} are given together; give one of them")
+    if method.either and not chosen and method.settings[method.either[0]].default is None:
+        ways = "; ".join(f"{key} ({method.settings[key].valid})" for key in method.either)
+        raise RecipeError(f"{action} = {name!r}: {' or '.join(method.either)} is missing; give one of them: {ways}")
     settings.update(dict.fromkeys((key for key in method.either if key not in (chosen or method.either[:1])), None))
     fault = method.check(settings) if method.check is not None else ""
     if fault:
         raise RecipeError(f"{action} = {name!r}: {fault}")
+    frozen = tuple((key, _frozen(value)) for key, value in sorted(settings.items()) if value is not None)
+    files = _of_kind(method, settings, ("file", "folder"))
     return Step(
         action=method.action,
         method=name,
-        settings=tuple(
-            (key, _frozen(value))
-            for key, value in sorted(settings.items(), key=lambda one: one[0])
-            if value is not None
-        ),
-        files=_of_kind(method, settings, ("file", "folder")),
+        settings=frozen,
+        files=files,
         models=_of_kind(method, settings, ("model",)),
         named_by=method.named_by,
+        unnamed=tuple(
+            key
+            for key, value in frozen
+            if value != method.settings[key].default and not _is_shown(key, value, files, method.named_by)
+        ),
     )
+
+
+def _is_shown(name: str, value: Setting, files: Sequence[str], named_by: Sequence[str]) -> bool:
+    """Whether a child's name shows this setting."""
+    return name not in files and not isinstance(value, (bool, tuple)) and (not named_by or name in named_by)
 
 
 def _of_kind(method: Method, settings: Mapping[str, object], kinds: Sequence[str]) -> tuple[str, ...]:

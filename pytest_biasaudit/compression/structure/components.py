@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING
 
+from pytest_biasaudit.compression.method import is_pair
 from pytest_biasaudit.errors import RecipeError
 
 if TYPE_CHECKING:
@@ -18,20 +19,16 @@ KINDS = ("heads", "neurons")
 def components_of(step: Step, materials: Materials, kind: Kind) -> tuple[tuple[int, int], ...]:
     """(layer, number) pairs of a step, from its setting of that name or from the file in `components`.
 
-    Raises RecipeError for both or neither, and for a file that is not an object of lists of pairs of whole numbers.
+    Raises RecipeError for a file that is not an object of lists of pairs of whole numbers.
     """
-    what = f"{step.action} = {step.method!r}"
-    given, file = step.setting(kind), step.setting("components")
-    if (given is None) == (file is None):
-        came = "both" if given is not None else "neither"
-        raise RecipeError(f"{what} takes either {kind}, a list of pairs, or components, a JSON file; got {came}")
+    given = step.setting(kind)
     if given is not None:
         assert isinstance(given, tuple)
         return tuple((layer, number) for layer, number in given)
-    where = f"{what}: components = {file!r}"
+    where = f"{step.action} = {step.method!r}: components = {step.setting('components')!r}"
     try:
         read = json.loads(materials.text(step, "components").text, object_pairs_hook=_no_key_twice)
-    except ValueError as fault:
+    except (ValueError, RecursionError) as fault:
         raise RecipeError(f"{where}: is not JSON that can be read: {fault}") from fault
     faults = _faults(read, kind)
     if faults:
@@ -56,17 +53,9 @@ def _faults(read: object, kind: str) -> list[str]:
         faults.extend(
             f"{key}[{place}] = {json.dumps(pair)[:60]} is not a pair [layer, {key[:-1]}] of whole numbers from 0"
             for place, pair in enumerate(pairs)
-            if not _is_pair(pair)
+            if not is_pair(pair)
         )
     return faults
-
-
-def _is_pair(pair: object) -> bool:
-    return (
-        isinstance(pair, list)
-        and len(pair) == 2
-        and all(isinstance(number, int) and not isinstance(number, bool) and number >= 0 for number in pair)
-    )
 
 
 def _no_key_twice(pairs: list[tuple[str, object]]) -> dict[str, object]:

@@ -29,6 +29,7 @@ METHODS: tuple[Method, ...] = (
                 words=("ablate", "uniform"),
             ),
         },
+        either=("heads", "components"),
         applied_by=f"{ROOM}.remove:heads",
     ),
     Method(
@@ -41,6 +42,7 @@ METHODS: tuple[Method, ...] = (
             ),
             "components": COMPONENTS,
         },
+        either=("neurons", "components"),
         applied_by=f"{ROOM}.remove:neurons",
     ),
 )

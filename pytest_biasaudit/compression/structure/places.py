@@ -13,6 +13,7 @@ from typing import Literal
 
 import torch
 
+from pytest_biasaudit.compression.method import is_pair
 from pytest_biasaudit.compression.structure.projections import Cut, Side
 from pytest_biasaudit.compression.structure.queries import query_units
 from pytest_biasaudit.errors import RecipeError
@@ -98,7 +99,7 @@ class Structure:
         faults: dict[str, None] = {}
         seen: set[tuple[int, int]] = set()
         for pair in pairs:
-            if not _is_pair(pair):
+            if not is_pair(pair):
                 faults[f"{pair!r} is not a pair (layer, {one}) of whole numbers from 0"] = None
                 continue
             layer, number = pair
@@ -113,11 +114,3 @@ class Structure:
             more = f"; and {len(faults) - MOST} more" if len(faults) > MOST else ""
             raise RecipeError(f"{kind} of {type(self.module).__name__}: " + "; ".join(list(faults)[:MOST]) + more)
         return pairs
-
-
-def _is_pair(pair: object) -> bool:
-    return (
-        isinstance(pair, (list, tuple))
-        and len(pair) == 2
-        and all(isinstance(number, int) and not isinstance(number, bool) and number >= 0 for number in pair)
-    )

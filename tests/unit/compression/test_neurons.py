@@ -112,19 +112,12 @@ def test_the_files_digest_belongs_to_the_childs_recipe(tmp_path: Path) -> None:
         ('{"heads": [[1, 2]], "neurons": [["a", 2]]}', r'neurons\[0\] = \["a", 2\] is not a pair \[layer, neuron\]'),
         ('{"heads": [[1, NaN]]}', r"heads\[0\] = \[1, NaN\] is not a pair"),
         (" ", "the file is empty"),
+        ("[" * 100_000, "is not JSON that can be read"),
     ],
 )
 def test_a_file_that_says_something_else_is_refused_with_what_it_says(tmp_path: Path, text: str, said: str) -> None:
     with pytest.raises(RecipeError, match=said):
         from_file(tmp_path, text)
-
-
-def test_a_step_takes_a_list_or_a_file_and_not_both_or_neither(tmp_path: Path) -> None:
-    (tmp_path / "chosen.json").write_text('{"neurons": [[1, 2]]}', encoding="utf-8")
-    for settings, came in (({}, "neither"), ({"neurons": [[0, 0]], "components": "chosen.json"}, "both")):
-        step = read_step({"prune": "neurons", **settings})
-        with pytest.raises(RecipeError, match=f"takes either neurons.* or components.*got {came}"):
-            apply_recipe(tiny("llama"), [step], materials=Materials(root=tmp_path))
 
 
 @pytest.mark.parametrize(
@@ -136,6 +129,12 @@ def test_a_step_takes_a_list_or_a_file_and_not_both_or_neither(tmp_path: Path) -
         ({"prune": "heads", "heads": [[1, 2]], "mode": "average"}, "mode = 'average'; valid: \"ablate\""),
         ({"prune": "neurons", "neurons": [[1, 2]], "mode": "uniform"}, "unknown setting 'mode'"),
         ({"prune": "neurons", "heads": [[1, 2]]}, "unknown setting 'heads'"),
+        (
+            {"prune": "neurons"},
+            r"neurons or components is missing; give one of them: neurons \(a list .*\); components \(",
+        ),
+        ({"prune": "heads", "mode": "uniform"}, "heads or components is missing"),
+        ({"prune": "heads", "heads": [[1, 2]], "components": "a.json"}, "heads and components are given together"),
     ],
 )
 def test_steps_are_checked_before_any_model_is_loaded(raw: dict[str, Any], said: str) -> None:

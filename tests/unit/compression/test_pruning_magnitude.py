@@ -92,7 +92,7 @@ def test_a_tied_head_is_given_weights_of_its_own_first() -> None:
         ({"pattern": "4:2"}, ["pattern = '4:2'", "n below m"]),
         ({"pattern": "2/4"}, ["pattern = '2/4'"]),
         ({"pattern": "0:4"}, ["pattern = '0:4'"]),
-        ({"sparsity": 0.5, "pattern": "2:4"}, ["sparsity and pattern", "both given"]),
+        ({"sparsity": 0.5, "pattern": "2:4"}, ["sparsity and pattern", "given together"]),
     ],
 )
 def test_wrong_amounts_are_refused_when_they_are_read(settings: dict[str, object], says: list[str]) -> None:

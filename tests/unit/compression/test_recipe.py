@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import hashlib
+
 import pytest
 
 from pytest_biasaudit.compression.recipe import Step, read_step, recipe_digest
@@ -20,6 +22,32 @@ def test_a_step_has_a_short_name_with_its_figures() -> None:
     assert read_step({"quantize": "rtn", "bits": 4, "group_size": 32}).short == "rtn-4-32"
     assert read_step({"prune": "magnitude", "sparsity": 0.3}).short == "magnitude-0.3"
     assert read_step({"quantize": "bf16"}).short == "bf16"
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ({"prune": "heads", "heads": [[1, 2]]}, {"prune": "heads", "heads": [[1, 3]]}),
+        ({"prune": "heads", "components": "a.json"}, {"prune": "heads", "components": "b.json"}),
+        ({"prune": "wanda", "calibration": "a.txt"}, {"prune": "wanda", "calibration": "b.txt"}),
+        ({"quantize": "rtn"}, {"quantize": "rtn", "lm_head": True}),
+        ({"quantize": "rtn"}, {"quantize": "rtn", "symmetric": False}),
+        ({"distill": "logits", "text": "t", "layers": 2}, {"distill": "logits", "text": "t", "layers": 2, "top": 9}),
+        (
+            {"distill": "logits", "text": "t", "keep_layers": [0, 3]},
+            {"distill": "logits", "text": "t", "keep_layers": [0, 2]},
+        ),
+    ],
+)
+def test_other_steps_have_other_short_names(one: dict[str, object], other: dict[str, object]) -> None:
+    assert read_step(one).short != read_step(other).short
+    assert read_step(one).short == read_step(dict(one)).short
+
+
+def test_what_figures_do_not_tell_is_told_by_six_digits() -> None:
+    digest = hashlib.sha256(b'{"heads": [[12, 4]]}').hexdigest()
+    assert read_step({"prune": "heads", "heads": [[12, 4]]}).short == f"heads-ablate-{digest[:6]}"
+    assert read_step({"prune": "heads", "heads": [[12, 4]], "mode": "uniform"}).short == f"heads-uniform-{digest[:6]}"
 
 
 def test_the_digest_knows_steps_and_their_order_and_not_the_order_of_keys() -> None:

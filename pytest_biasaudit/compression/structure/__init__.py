@@ -1,4 +1,4 @@
 """Attention heads and MLP neurons: where they are in a model, masked for a while, or removed for good.
 
-Import what you use from its own module: `structure_of` in `places`, `masked` in `masks`, `edited` in `edits`.
+Import what you use from its own module: `structure_of` in `finding`, `masked` in `masks`, `edited` in `edits`.
 """

@@ -16,6 +16,7 @@ from pytest_biasaudit.compression.structure.blocks import (
     blocks_of,
     expert_blocks,
     linear_sizes,
+    numbered,
     stack_of,
 )
 from pytest_biasaudit.compression.structure.sites import HeadSite, NeuronSite, Role, Sites
@@ -30,6 +31,7 @@ def sites_by_execution(module: torch.nn.Module, order: Sequence[str]) -> Sites:
     size. An attention is what its class calls so. In a decoder's block, the second attention looks at the encoder.
     """
     blocks = blocks_of(module)
+    numbers = numbered(blocks)
     experts = expert_blocks(module, blocks)
     outputs: dict[str, dict[str, HeadSite]] = {}
     downs: dict[str, NeuronSite] = {}
@@ -41,7 +43,7 @@ def sites_by_execution(module: torch.nn.Module, order: Sequence[str]) -> Sites:
         stack = stack_of(block)
         if stack not in stacks:
             stacks.append(stack)
-        heads, width, hidden = _told(module, second=stacks.index(stack) == 1)
+        heads, width, hidden = _told(module, layer=numbers[block][1], second=stacks.index(stack) == 1)
         inputs, outs = linear_sizes(module, name)
         attention = attention_around(module, name, block)
         if outs != hidden:
@@ -58,14 +60,18 @@ def sites_by_execution(module: torch.nn.Module, order: Sequence[str]) -> Sites:
     )
 
 
-def _told(module: torch.nn.Module, *, second: bool) -> tuple[int, int, int]:
+def _told(module: torch.nn.Module, *, layer: int, second: bool) -> tuple[int, int, int]:
     """(heads, width of one, hidden size) as the configuration tells them; zeros where it does not.
 
+    layer   of which: some configurations tell each layer's own (Gemma 4)
     second  of the stack that runs second: the decoder, where there is an encoder
     """
     config: Any = getattr(module, "config", None)
-    if getattr(config, "num_attention_heads", None) is None and hasattr(config, "get_text_config"):
+    each: bool = getattr(config, "is_heterogeneous", False)
+    if not each and getattr(config, "num_attention_heads", None) is None and hasattr(config, "get_text_config"):
         config = config.get_text_config()
+    if getattr(config, "is_heterogeneous", False):
+        config = config.per_layer_config[layer]
     hidden = _number(config, "hidden_size")
     heads = (_number(config, "decoder_attention_heads") if second else 0) or _number(config, "num_attention_heads")
     said = next((found for name in ("v_head_dim", "head_dim", "d_kv") if (found := _number(config, name))), 0)

@@ -11,7 +11,7 @@ import torch
 
 from pytest_biasaudit.compression.structure.finding import structure_of
 from pytest_biasaudit.compression.structure.places import Mode, Pairs, Structure
-from pytest_biasaudit.compression.structure.projections import Cut, editable, touched
+from pytest_biasaudit.compression.structure.projections import NO_PLAIN_WEIGHT, Cut, touched, uneditable
 from pytest_biasaudit.compression.structure.uniform import refuse_unless_uniform
 from pytest_biasaudit.errors import RecipeError
 
@@ -27,9 +27,9 @@ class Zeroed:
 
 
 def zero(module: torch.nn.Module, cut: Cut) -> Zeroed:
-    """Writes zeros where the cut is, in place. The projection must be `editable`."""
+    """Writes zeros where the cut is, in place. The projection must not be `uneditable`."""
     weights = changed = 0
-    with torch.no_grad():
+    with torch.inference_mode():  # the only mode that writes into tensors which were made in it, too
         for rows in touched(module.get_submodule(cut.name), cut):
             units = list(cut.units)
             part = rows[units]
@@ -48,8 +48,9 @@ def edited(
     What was there is kept, put back whatever is raised, and checked against its sha256. Arguments as for `masked`, which
     is the cheaper way where no weight has to change; the answers are the same.
 
-    Raises RecipeError as `masked` does, for weights that zeros cannot be written into (quantised ones: mask them), and
-    after use where a parameter was replaced meanwhile, so that what was there cannot be put back.
+    Raises RecipeError as `masked` does, for weights that zeros cannot be written into (quantised ones, and those of
+    several layers at once: mask them), and after use where a parameter was replaced meanwhile, so that what was there
+    cannot be put back. All others are back then.
     """
     structure = target if isinstance(target, Structure) else structure_of(target)
     cuts = structure.cuts(heads=heads, neurons=neurons, mode=mode)
@@ -57,32 +58,36 @@ def edited(
         refuse_unless_uniform(structure)
     module = structure.module
     refuse_uneditable(module, cuts)
-    kept = [(cut, module.get_submodule(cut.name)._parameters.get("weight"), *_kept(module, cut)) for cut in cuts]
+    kept = [(cut, module.get_submodule(cut.name)._parameters["weight"], *_kept(module, cut)) for cut in cuts]
     try:
         for cut in cuts:
             zero(module, cut)
         yield module
     finally:
+        parts = dict(module.named_modules())
+        lost = []
         for cut, weight, rows, digest in kept:
-            part = module.get_submodule(cut.name)
-            same = part._parameters.get("weight") is weight
-            if same:
-                _put_back(module, cut, rows)
+            part = parts.get(cut.name)
+            same = part is not None and part._parameters.get("weight") is weight and _put_back(module, cut, rows)
             if not same or _kept(module, cut)[1] != digest:
-                raise RecipeError(
-                    f"{cut.name}: its weight was replaced while heads or neurons were zeroed in it, so what was there "
-                    "cannot be put back; load the model again"
-                )
+                lost.append(cut.name)
+        if lost:
+            more = f" (and those of {len(lost) - 1} more)" if len(lost) > 1 else ""
+            raise RecipeError(
+                f"{lost[0]}: its weight was replaced{more} while heads or neurons were zeroed in it, so what was there "
+                "cannot be put back; load the model again"
+            )
 
 
 def refuse_uneditable(module: torch.nn.Module, cuts: Sequence[Cut]) -> None:
     """Raises RecipeError, naming them, where zeros cannot be written into the weights of a cut's projection."""
-    found = [cut.name for cut in cuts if not editable(module.get_submodule(cut.name))]
+    found = uneditable(module, [cut.name for cut in cuts])
     if found:
-        kind = type(module.get_submodule(found[0])).__name__
+        name, why = next(iter(found.items()))
+        kind = type(module.get_submodule(name)).__name__
+        rather = ", or remove heads and neurons before the model is quantised" if why == NO_PLAIN_WEIGHT else ""
         raise RecipeError(
-            f"{found[0]} ({kind}) has no plain float weight that zeros could be written into ({len(found)} such): "
-            "mask it instead, or remove heads and neurons before the model is quantised"
+            f"{name} ({kind}): zeros cannot be written into it, because {why} ({len(found)} such): mask it instead{rather}"
         )
 
 
@@ -95,7 +100,12 @@ def _kept(module: torch.nn.Module, cut: Cut) -> tuple[list[torch.Tensor], str]:
     return rows, digest.hexdigest()
 
 
-def _put_back(module: torch.nn.Module, cut: Cut, kept: Sequence[torch.Tensor]) -> None:
-    with torch.no_grad():
-        for rows, values in zip(touched(module.get_submodule(cut.name), cut), kept, strict=True):
-            rows[list(cut.units)] = values
+def _put_back(module: torch.nn.Module, cut: Cut, kept: Sequence[torch.Tensor]) -> bool:
+    """Whether it could be: the parameters are of the kind that they were. They may have been moved to another device."""
+    there = touched(module.get_submodule(cut.name), cut)
+    if [(rows.dtype, rows[0].shape) for rows in there] != [(values.dtype, values[0].shape) for values in kept]:
+        return False
+    with torch.inference_mode():
+        for rows, values in zip(there, kept, strict=True):
+            rows[list(cut.units)] = values.to(rows.device)
+    return True

@@ -9,21 +9,37 @@ from typing import Any
 import torch
 
 from pytest_biasaudit.compression.structure.projections import Cut, sizes_of
+from pytest_biasaudit.errors import RecipeError
 
 
 @contextmanager
 def hooked(module: torch.nn.Module, cuts: Sequence[Cut]) -> Iterator[None]:
-    """Cuts made by hooks inside, gone after."""
+    """Cuts made by hooks inside, gone after.
+
+    Raises RecipeError at the end, where a hook was never called: what was seen inside was not the module without its cuts.
+    """
     handles: list[Any] = []
+    hooks: list[_InputHook | _OutputHook] = []
     try:
         for cut in cuts:
             part = module.get_submodule(cut.name)
             gone = _gone(part, cut)
             if cut.side == "input":
-                handles.append(part.register_forward_pre_hook(_InputHook(gone)))
+                into = _InputHook(gone)
+                handles.append(part.register_forward_pre_hook(into))
+                hooks.append(into)
             else:
-                handles.append(part.register_forward_hook(_OutputHook(gone)))
+                out = _OutputHook(gone)
+                handles.append(part.register_forward_hook(out))
+                hooks.append(out)
         yield
+        unused = [cut.name for cut, hook in zip(cuts, hooks, strict=True) if not hook.called]
+        if unused:
+            more = f" (nor were those of {len(unused) - 1} more)" if len(unused) > 1 else ""
+            raise RecipeError(
+                f"{unused[0]}: its mask was never used{more}: the model did not run while it was masked, or ran in a way "
+                "that calls no hooks, as torch.compile does; run it uncompiled, or give masks only to what runs"
+            )
     finally:
         for handle in handles:
             handle.remove()
@@ -42,14 +58,18 @@ def _gone(part: torch.nn.Module, cut: Cut) -> torch.Tensor:
 class _InputHook:
     def __init__(self, gone: torch.Tensor) -> None:
         self.gone = gone
+        self.called = False
 
     def __call__(self, part: torch.nn.Module, given: tuple[Any, ...]) -> tuple[Any, ...]:
+        self.called = True
         return (given[0].masked_fill(self.gone.to(given[0].device), 0), *given[1:])
 
 
 class _OutputHook:
     def __init__(self, gone: torch.Tensor) -> None:
         self.gone = gone
+        self.called = False
 
     def __call__(self, part: torch.nn.Module, given: tuple[Any, ...], out: torch.Tensor) -> torch.Tensor:
+        self.called = True
         return out.masked_fill(self.gone.to(out.device), 0)

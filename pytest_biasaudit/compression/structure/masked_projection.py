@@ -50,8 +50,8 @@ class MaskedProjection(torch.nn.Module):
 
     def forward(self, given: torch.Tensor) -> torch.Tensor:
         """What the projection gives, without what is gone."""
-        out: torch.Tensor = self.projection(given.masked_fill(self.gone_inputs, 0))
-        return out.masked_fill(self.gone_outputs, 0)
+        out: torch.Tensor = self.projection(given.masked_fill(self.gone_inputs.to(given.device), 0))
+        return out.masked_fill(self.gone_outputs.to(out.device), 0)
 
     def cut(self, side: Side, units: Sequence[int]) -> int:
         """Masks these too; how many of them were not masked before."""

@@ -28,7 +28,8 @@ def masked(
             microseconds
     heads, neurons  (layer, number) pairs; `mode` as in `Structure.cuts`
 
-    Raises RecipeError as `Structure.cuts` does, and for "uniform" where attention would not become uniform.
+    Raises RecipeError as `Structure.cuts` does, for "uniform" where attention would not become uniform, and at the end
+    where the model did not run inside, or compiled, so that a mask was never used.
     """
     structure = target if isinstance(target, Structure) else structure_of(target)
     cuts = structure.cuts(heads=heads, neurons=neurons, mode=mode)

@@ -5,12 +5,14 @@ Imports torch. Quantised layers count: what they compute is linear, though their
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Literal
 
 import torch
 
 Side = Literal["input", "output"]
+NO_PLAIN_WEIGHT = "it has no plain float weight"
 FLOATS = (torch.float32, torch.bfloat16, torch.float16, torch.float64)
 
 
@@ -55,7 +57,33 @@ def editable(part: torch.nn.Module) -> bool:
         and type(weight.data) is torch.Tensor
         and weight.dtype in FLOATS
         and weight.ndim == 2
+        and weight.device.type != "meta"
     )
+
+
+def uneditable(module: torch.nn.Module, names: Iterable[str]) -> dict[str, str]:
+    """Of these linear layers, those that zeros shall not be written into, each with the reason.
+
+    Beside those that are not `editable`, those whose weight another layer computes with too: it would lose what is zeroed.
+    One layer that runs several times (ALBERT's) is none of them.
+    """
+    keepers: dict[int, list[str]] = {}
+    for name, part in module.named_modules():
+        for weight in part._parameters.values():
+            if type(weight) is torch.nn.Parameter and type(weight.data) is torch.Tensor:
+                keepers.setdefault(weight.data_ptr(), []).append(name)
+    found = {}
+    for name in names:
+        part = module.get_submodule(name)
+        if not editable(part):
+            found[name] = NO_PLAIN_WEIGHT
+            continue
+        weight = part._parameters["weight"]
+        assert weight is not None
+        others = [one for one in keepers[weight.data_ptr()] if module.get_submodule(one) is not part]
+        if others:
+            found[name] = f"its weight is the weight of {others[0]} too"
+    return found
 
 
 def touched(part: torch.nn.Module, cut: Cut) -> list[torch.Tensor]:

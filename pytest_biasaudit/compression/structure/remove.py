@@ -13,7 +13,7 @@ from pytest_biasaudit.compression.structure.edits import zero
 from pytest_biasaudit.compression.structure.finding import structure_of
 from pytest_biasaudit.compression.structure.masked_projection import mask_for_good
 from pytest_biasaudit.compression.structure.places import Kind, Mode, Pairs, Structure
-from pytest_biasaudit.compression.structure.projections import Cut, editable
+from pytest_biasaudit.compression.structure.projections import NO_PLAIN_WEIGHT, Cut, uneditable
 from pytest_biasaudit.compression.structure.uniform import refuse_unless_uniform
 from pytest_biasaudit.errors import RecipeError
 
@@ -46,15 +46,14 @@ def _removed(structure: Structure, cuts: Sequence[Cut], pairs: Pairs, kind: Kind
     """The cuts made, in place where the weights allow it, and what that was."""
     module = structure.module
     zeroed = changed = newly_masked = 0
-    masks: list[str] = []
+    masks = uneditable(module, [cut.name for cut in cuts])
     for cut in cuts:
-        if editable(module.get_submodule(cut.name)):
+        if cut.name in masks:
+            newly_masked += mask_for_good(module, cut)
+        else:
             done = zero(module, cut)
             zeroed += done.weights
             changed += done.changed
-        else:
-            newly_masked += mask_for_good(module, cut)
-            masks.append(cut.name)
     if not changed and not newly_masked:
         raise RecipeError(
             f"prune = {kind!r}: what is named is zero or masked already ({len(pairs)} {kind}); the child would be its parent"
@@ -79,9 +78,11 @@ def _removed(structure: Structure, cuts: Sequence[Cut], pairs: Pairs, kind: Kind
             f"prune = {kind!r}: layers share their weights here, so what is removed from one is removed at up to {runs} depths"
         )
     if masks:
-        others = f" and {len(masks) - 1} more" if len(masks) > 1 else ""
+        name, why = next(iter(masks.items()))
+        others = f"; and so are {len(masks) - 1} more" if len(masks) > 1 else ""
+        rather = ", or prune before quantising" if NO_PLAIN_WEIGHT in masks.values() else ""
         notes.append(
-            f"prune = {kind!r}: no zeros can be written into the weights of {masks[0]}{others}; masks stand around them, "
-            "which other programs do not know: keep the recipe, or prune before quantising"
+            f"prune = {kind!r}: no zeros were written into {name}, because {why}: it is masked instead{others}. Other "
+            f"programs do not know the mask: keep the recipe{rather}"
         )
     return Applied(module=module, facts=facts, notes=tuple(notes))

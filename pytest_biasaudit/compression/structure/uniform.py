@@ -57,9 +57,12 @@ def why_not_uniform(structure: Structure) -> str:
                 without_any = _attentions(tiny_pass(module, output_attentions=True))
     except Exception as error:  # whatever an architecture that has no eager attention raises
         first_line = (str(error) or type(error).__name__).splitlines()[0][:160]
-        return f"it gives no attention weights, so that nothing shows whether they become uniform ({first_line})"
-    if len(before) < len(places) or any(weights is None for weights in (*before, *without_one, *without_any)):
-        return "it gives no attention weights, so that nothing shows whether they become uniform"
+        return (
+            f"it gives no attention weights by head, so that nothing shows whether they become uniform ({first_line})"
+        )
+    counts = {place.count for place in places.values()}
+    if len(before) < len(places) or not all(_by_head(one, counts) for one in (*before, *without_one, *without_any)):
+        return "it gives no attention weights by head, so that nothing shows whether they become uniform"
     others = [head for head in range(places[first].count) if head != last]
     if others and not torch.equal(before[0][:, others], without_one[0][:, others]):
         return "a head's query changes the other heads' attention: they are normalised together"
@@ -75,6 +78,11 @@ def why_not_uniform(structure: Structure) -> str:
                 f"{float(wanted.flatten()[row]):.3f} would be): something beside query and key decides where a head looks"
             )
     return ""
+
+
+def _by_head(weights: Any, counts: set[int]) -> bool:
+    """Whether they are (rows, heads, queries, keys): PEGASUS-X gives a dictionary, a layer without attention None."""
+    return isinstance(weights, torch.Tensor) and weights.ndim == 4 and weights.shape[1] in counts
 
 
 def _attentions(output: Any) -> Sequence[torch.Tensor]:

@@ -17,10 +17,10 @@ from pytest_biasaudit.compression.recipe import read_step
 from pytest_biasaudit.compression.structure.edits import edited
 from pytest_biasaudit.compression.structure.finding import structure_of
 from pytest_biasaudit.compression.structure.masks import masked
-from pytest_biasaudit.errors import ModelError, RecipeError
+from pytest_biasaudit.errors import RecipeError
 from pytest_biasaudit.models.identity import hooks_of, tensors_sha256
 from pytest_biasaudit.models.load import wrap_live
-from tests.tiny_architectures import STATE_SPACE, logits_of, tiny, tokens_for
+from tests.tiny_architectures import BOTH, STATE_SPACE, logits_of, tiny, tokens_for
 from tests.tiny_models import byte_tokenizer
 
 PLACES: dict[str, tuple[str, Callable[[Any], Any], Callable[[Any], Any]]] = {
@@ -198,47 +198,6 @@ def test_a_child_has_another_digest_and_the_parent_is_as_it_was() -> None:
     assert child.identity.recipe == ({"prune": "heads", "heads": [[1, 2]], "mode": "ablate"},)
 
 
-def test_a_model_under_audit_is_refused_while_it_is_masked_and_taken_after() -> None:
-    live = wrap_live("base", tiny("llama", vocab_size=300), byte_tokenizer())
-    with masked(live.module, heads=[(0, 0)]), pytest.raises(ModelError, match="hooks"):
-        live.refuse_if_changed()
-    with edited(live.module, heads=[(0, 0)]), pytest.raises(ModelError, match="weights have changed"):
-        live.refuse_if_changed()
-    live.refuse_if_changed()
-
-
-def interrupted(how: Any, model: Any, inside: list[torch.Tensor]) -> None:
-    with how(model, heads=[(0, 0)]):
-        inside.append(logits_of(model))
-        raise KeyboardInterrupt
-
-
-@pytest.mark.parametrize("how", [masked, edited])
-def test_what_is_lent_comes_back_when_something_is_raised(how: Any) -> None:
-    model = tiny("llama").train()
-    model.model.layers[1].eval()  # modes are given back part by part
-    modes = [part.training for part in model.modules()]
-    before, base = tensors_sha256(model), logits_of(model)
-    inside: list[torch.Tensor] = []
-    with pytest.raises(KeyboardInterrupt):
-        interrupted(how, model, inside)
-    assert not torch.equal(inside[0], base)
-    assert tensors_sha256(model) == before
-    assert hooks_of(model) == ()
-    assert [part.training for part in model.modules()] == modes
-
-
-def swapped(model: Any) -> None:
-    projection = model.model.layers[0].self_attn.o_proj
-    with edited(model, heads=[(0, 0)]):
-        projection.weight = torch.nn.Parameter(projection.weight.detach().clone())
-
-
-def test_a_weight_that_was_replaced_meanwhile_cannot_be_put_back_and_that_is_said() -> None:
-    with pytest.raises(RecipeError, match=r"layers\.0\.self_attn\.o_proj: its weight was replaced"):
-        swapped(tiny("llama"))
-
-
 def test_the_cache_of_keys_and_values_is_no_matter() -> None:
     model, asked = tiny("llama"), tokens_for(tiny("llama"))["input_ids"]
     settings: dict[str, Any] = {"max_new_tokens": 8, "do_sample": False, "attention_mask": torch.ones_like(asked)}
@@ -291,6 +250,38 @@ def test_layers_without_attention_keep_their_number() -> None:
     assert list(structure.neurons) == [0, 1, 2, 3]
     with pytest.raises(RecipeError, match="layer 0: the model has attention in layers 1, 3"):
         structure.cuts(heads=[(0, 0)])
+
+
+def test_layers_with_widths_of_their_own_are_found() -> None:
+    """Gemma 4: layers that see everything have wider heads, and the configuration tells each layer's."""
+    kinds = ["sliding_attention", "sliding_attention", "full_attention"]
+    model = tiny(
+        "gemma4_text",
+        layer_types=kinds,
+        num_key_value_heads=2,
+        head_dim=8,
+        global_head_dim=16,
+        num_kv_shared_layers=0,
+        hidden_size_per_layer_input=8,
+        vocab_size_per_layer_input=120,
+    )
+    structure = structure_of(model)
+    assert [(place.count, place.width) for place in structure.heads.values()] == [(4, 8), (4, 8), (4, 16)]
+    base = logits_of(model)
+    for layer in (0, 2):
+        with masked(structure, heads=[(layer, 3)]):
+            by_hook = logits_of(model)
+        with edited(structure, heads=[(layer, 3)]):
+            assert torch.equal(logits_of(model), by_hook)
+        assert not torch.equal(by_hook, base)
+
+
+def test_attention_weights_of_another_form_show_nothing_of_heads() -> None:
+    """PEGASUS-X gives a dictionary: of windows, and of tokens that see everything."""
+    code: Any = importlib.import_module("transformers.models.pegasus_x")
+    model = code.PegasusXForConditionalGeneration(code.PegasusXConfig(**BOTH["bart"], block_size=4)).eval()
+    with pytest.raises(RecipeError, match="gives no attention weights by head"):
+        apply_recipe(model, [read_step({"prune": "heads", "heads": [[0, 1]], "mode": "uniform"})])
 
 
 def test_names_and_execution_that_disagree_are_refused_with_both_answers() -> None:

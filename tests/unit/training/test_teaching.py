@@ -182,11 +182,17 @@ def test_the_process_is_given_back_as_it_was(capfd: pytest.CaptureFixture[str], 
 
 @pytest.mark.filterwarnings("error")
 def test_a_users_settings_of_other_trainings_decide_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
-    plain, other = Line(), Line()
-    teach(plain, towards_three, batches, plan=plan(steps=3))
-    monkeypatch.setenv("ACCELERATE_MIXED_PRECISION", "bf16")
-    teach(other, towards_three, batches, plan=plan(steps=3))
-    assert torch.equal(plain.weight, other.weight)
+    def loss(module: torch.nn.Module, batch: dict[str, torch.Tensor]) -> torch.Tensor:
+        found: torch.Tensor = module(input_ids=batch["ids"]).logits.square().mean()
+        return found
+
+    found = []
+    for precision in ("no", "bf16"):
+        monkeypatch.setenv("ACCELERATE_MIXED_PRECISION", precision)
+        module = tiny("llama")
+        teach(module, loss, lambda step: {"ids": torch.arange(3, 20)[None]}, plan=plan(steps=2))
+        found.append(tensors_sha256(module))
+    assert found[0] == found[1]
     assert os.environ["ACCELERATE_MIXED_PRECISION"] == "bf16"
 
 

@@ -247,7 +247,8 @@ pair benchmark the parent prefers the stereotype in 60 % of pairs, and the child
 
 ## The child is worse by exactly the limit
 
-Both verdicts are then wrong: it may be no more than 0.025 each at a level of 95 %.
+Both verdicts are then wrong. A level of 95 % allows 0.05 in all, 0.025 on each side; the t interval's variance is estimated, so
+that a side may come out a little above that. Each share is known to about 0.005.
 """
 POWER = """
 ## Power

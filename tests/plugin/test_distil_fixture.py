@@ -21,7 +21,7 @@ def test_a_student_is_taught_by_the_fixture_and_taken_from_the_cache_after(proje
         "    before = tensors_sha256(teacher)\n"
         "    child = biasaudit_distill(teacher, 'logits', tokenizer=byte_tokenizer(), **SETTINGS)\n"
         "    assert child.module.config.num_hidden_layers == 1\n"
-        "    assert child.identity.name == 'live+logits-1-3'\n"
+        "    assert child.identity.name.startswith('live+logits-1-3-')\n"
         "    assert tensors_sha256(teacher) == before\n"
         "    again = biasaudit_distill(teacher, 'logits', name='again', tokenizer=byte_tokenizer(), **SETTINGS)\n"
         "    assert again.identity.digest == child.identity.digest\n"

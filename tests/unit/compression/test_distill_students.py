@@ -12,7 +12,8 @@ import torch
 
 from pytest_biasaudit.compression.apply import apply_recipe
 from pytest_biasaudit.compression.child import child_of
-from pytest_biasaudit.compression.distillation import objective
+from pytest_biasaudit.compression.distillation import distil, objective
+from pytest_biasaudit.compression.distillation.student import shortened
 from pytest_biasaudit.compression.materials import Materials
 from pytest_biasaudit.compression.recipe import Step, read_step
 from pytest_biasaudit.errors import RecipeError
@@ -320,3 +321,16 @@ def test_a_teacher_that_gives_no_numbers_stops_it(folder: Path) -> None:
 def test_a_student_is_named_by_its_size_and_its_steps() -> None:
     assert step().short.startswith("logits-2-40-")
     assert step(student="small").short.startswith("logits-40-small-")
+
+
+@pytest.mark.parametrize(
+    ("kept", "pairs"),
+    [([0, 1, 3], ((1, 1), (2, 2), (3, 4))), ([0, 1], ((1, 1), (2, 4))), ([2], ((1, 4),))],
+)
+def test_hidden_states_go_with_the_layer_a_layer_was_made_from_and_ends_go_together(
+    kept: list[int], pairs: tuple[tuple[int, int], ...]
+) -> None:
+    """Behind the last layer of either stands the final norm, so the last of the student never goes with a middle one."""
+    settings = {"temperature": 2.0, "hidden_weight": 1.0, "label_weight": 0.0}
+    student = distil.Student(module=shortened(deep(), kept), matching=tuple(kept), said={})
+    assert distil._objective(deep(), student, settings).pairs == pairs

@@ -96,7 +96,8 @@ def _of_direction(outcomes: Sequence[Outcome], direction: str, *, level: float) 
 def _percent(pairs: Sequence[Outcome], hit: Hit, none: str, *, level: float, ideal: float | None) -> Measured:
     """100 x the share of pairs that are hits; `none` is why there is none of no pairs, `ideal` the share tested against."""
     hits = [float(hit(one)) for one in pairs]
-    return share_of(hits, _clusters(pairs), _sampled(pairs), level=level, none=none, ideal=ideal)
+    clusters = _clusters(pairs)
+    return share_of(hits, clusters, _sampled(pairs, clusters), level=level, none=none, ideal=ideal)
 
 
 def _change(
@@ -106,11 +107,12 @@ def _change(
     if counts is not None:
         both = [(now, then) for now, then in zip(pairs, theirs, strict=True) if counts(now) and counts(then)]
         pairs, theirs = [now for now, _ in both], [then for _, then in both]
+    clusters = _clusters(pairs)
     return increase_of(
-        [float(hit(now)) for now in pairs],
-        [float(hit(then)) for then in theirs],
-        _clusters(pairs),
-        _sampled(pairs),
+        list(map(float, map(hit, pairs))),
+        list(map(float, map(hit, theirs))),
+        clusters,
+        _sampled(pairs, clusters),
         ideal=0.5,
         level=level,
         none="no pair was scored by both models",
@@ -147,18 +149,18 @@ def _clusters(pairs: Sequence[Outcome]) -> list[str]:
     return [one.prompt.template for one in pairs]
 
 
-def _sampled(pairs: Sequence[Outcome]) -> Sampled:
-    units = _units(pairs)
-    by = f", clustered on {units}" if len(set(_clusters(pairs))) < len(pairs) else ""
+def _sampled(pairs: Sequence[Outcome], clusters: Sequence[str]) -> Sampled:
+    different = set(clusters)
+    units = _units(pairs, different)
+    by = f", clustered on {units}" if len(different) < len(pairs) else ""
     return Sampled(units=units, method=f"Wilson{by}", paired=f"paired t, corners{by}")
 
 
-def _units(pairs: Sequence[Outcome]) -> str:
+def _units(pairs: Sequence[Outcome], clusters: set[str]) -> str:
     """Pairs that were each written by themselves carry the id of one of them; group words stand with a stroke between."""
-    ids = {one.prompt.id for one in pairs}
-    if all(one.prompt.template in ids for one in pairs):
+    if clusters <= {one.prompt.id for one in pairs}:
         return "pairs"
-    return "pairs of group words" if all(" / " in one.prompt.template for one in pairs) else "templates"
+    return "pairs of group words" if all(" / " in name for name in clusters) else "templates"
 
 
 _SPLIT = ("", "axis")

@@ -6,6 +6,7 @@ be measured, or measured and not judged, is an estimate with the reason.
 
 from __future__ import annotations
 
+import math
 import statistics
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -165,7 +166,8 @@ def _parts(outcomes: Sequence[Outcome], split: str) -> dict[str, list[Outcome]]:
         return {"": list(outcomes)}
     found: dict[str, list[Outcome]] = {}
     for outcome in outcomes:
-        found.setdefault(dict(outcome.prompt.slots).get(split, ""), []).append(outcome)
+        value = next((filling for slot, filling in outcome.prompt.slots if slot == split), "")
+        found.setdefault(value, []).append(outcome)
     return found or {"": []}
 
 
@@ -210,13 +212,15 @@ def _moved(
     split = next(filter(None, metric.split_by), "")
     if not split or metric.change is None:
         return ()
-    others = {one.prompt.id: one for one in earlier}
     found = []
+    then = dict(zip((id(one) for one in chosen), earlier, strict=True))
     for value, items in _parts(chosen, split).items():
-        theirs = [others[one.prompt.id] for one in items]
+        theirs = [then[id(one)] for one in items]
         change = obstacles.sound(metric.change(items, theirs, audit=audit, level=part.level, seed=seed))
-        pairs = zip(items, theirs, strict=True)
-        both = len([1 for one, other in pairs if one.reading.status == other.reading.status == "ok"])
+        both = 0
+        if change.used is None:
+            pairs = zip(items, theirs, strict=True)
+            both = len([1 for one, other in pairs if one.reading.status == other.reading.status == "ok"])
         found.append(
             Moved(
                 group=value,
@@ -354,6 +358,7 @@ def summary_of(name: str, outcomes: Sequence[Outcome]) -> GroupSummary:
     """Items in figures: counts by status; mean, standard deviation and median of their values; share above zero."""
     values = [one.reading.value for one in outcomes if one.reading.status == "ok" and one.reading.value is not None]
     status = [outcome.reading.status for outcome in outcomes]
+    mean = statistics.fmean(values) if values else math.nan
     return GroupSummary(
         group=name,
         n=status.count("ok"),
@@ -362,8 +367,9 @@ def summary_of(name: str, outcomes: Sequence[Outcome]) -> GroupSummary:
         unparseable=status.count("unparseable"),
         errors=status.count("error"),
         people=0,
-        mean=statistics.fmean(values) if values else None,
-        sd=statistics.stdev(values) if len(values) > 1 else None,
+        mean=mean if values else None,
+        # Not statistics.stdev, which reckons in exact fractions: and would take as long as the comparison itself.
+        sd=math.sqrt(math.fsum([(one - mean) ** 2 for one in values]) / (len(values) - 1)) if len(values) > 1 else None,
         median=statistics.median(values) if values else None,
         rate=sum(value > 0 for value in values) / len(values) if values else None,
     )

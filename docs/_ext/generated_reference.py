@@ -180,9 +180,11 @@ def recipes() -> str:
     rows = []
     for method in METHODS:
         settings = []
+        one_of = method.either if method.either and method.settings[method.either[0]].default is None else ()
         for name, rule in method.settings.items():
             default = "none" if rule.default is None else json.dumps(rule.default)
-            settings.append(f"`{name}`: {rule.valid}; {'needed' if rule.required else f'default {default}'}")
+            needed = "needed" if rule.required else f"needed: one of {', '.join(one_of)}" if name in one_of else ""
+            settings.append(f"`{name}`: {rule.valid}; {needed or f'default {default}'}")
         rows.append((_code(f'{method.action} = "{method.name}"'), method.does, "<br>".join(settings) or "none"))
     return table(("step", "what it does", "settings"), rows)
 

@@ -140,6 +140,7 @@ def achieved(
     among = [one for one in stored if one.name.rpartition(".")[0] in touched and len(one.shape) > 1]
     loud = [
         *_missed_sparsity(before, stored, steps),
+        *_missed_zeros(stored, facts),
         *_missed_modules(before, change, steps),
         *_missed_bits(before, change, stored, steps, facts),
         *_missed_size(before.bytes, stored, steps),
@@ -289,6 +290,18 @@ def _missed_sparsity(before: Look, stored: Sequence[StoredTensor], steps: Sequen
                 raise RecipeError(f"{step.action} = {step.method!r}: {said}: the child is not what was declared")
             found.append(f"{step.action} {step.method}: {said}: later steps filled zeros again.")
     return found
+
+
+def _missed_zeros(stored: Sequence[StoredTensor], facts: Mapping[str, Mapping[str, object]]) -> list[str]:
+    """A note where fewer zeros are left than heads or neurons were removed by: hqq's grids mostly have no zero."""
+    shares = [one.sparsity for one in stored]
+    zeros = sum(round(share * one.numel) for share, one in zip(shares, stored, strict=True) if share is not None)
+    return [
+        f"{name.partition(' ')[2]}: {zeroed:,} weights were set to zero, and {zeros:,} are zero in the child: later steps "
+        "filled zeros again, so that what was removed has a small part in the answers."
+        for name, one in facts.items()
+        if isinstance(zeroed := one.get("weights_zeroed"), int) and zeros < zeroed and None not in shares
+    ]
 
 
 def _missed_modules(before: Look, change: Change, steps: Sequence[Step]) -> list[str]:

@@ -16,6 +16,8 @@ from pytest_biasaudit.errors import ModelError
 REFUSED = {
     "quanto": "transformers does not load optimum-quanto's weights back from a folder",
     "hqq": "transformers 5 does not load hqq's weights",
+    "masked": "transformers does not know the modules that hold heads or neurons at zero around weights that were "
+    "quantised before",
     "torch-dynamic": "torch's dynamically quantised layers are packed for this process and have no safetensors form",
 }
 
@@ -59,6 +61,8 @@ def savable(module: torch.nn.Module) -> Iterator[None]:
 def _form_of(layer: torch.nn.Module) -> str:
     """The form of a layer's weights; "" for plain numbers."""
     home = type(layer).__module__
+    if home == "pytest_biasaudit.compression.structure.masked_projection":
+        return "masked"
     if hasattr(layer, "_packed_params"):
         return "torch-dynamic"
     if home.startswith("hqq."):

@@ -180,6 +180,12 @@ def test_zeros_that_a_later_step_fills_again_are_a_note() -> None:
     methods = [*METHODS, method("noise", noise, action="distill")]
     found = achieved({"prune": "magnitude", "sparsity": 0.5}, {"distill": "noise"}, methods=methods)
     assert any("50.0% were asked for: later steps filled zeros again" in note for note in found["notes"])
+    heads = {"prune": "heads", "heads": [[1, 2]]}
+    filled = achieved(heads, {"distill": "noise"}, methods=methods)
+    assert any(
+        note.startswith("prune heads: 256 weights were set to zero") for note in filled["notes"]
+    )  # 8 columns of 32
+    assert not any("set to zero" in note for note in achieved(heads, {"quantize": "rtn"})["notes"])
 
 
 def test_fewer_bits_than_promised_are_a_note() -> None:

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
 
 from pytest_biasaudit.compression.apply import apply_recipe
+from pytest_biasaudit.compression.child import child_of
 from pytest_biasaudit.compression.recipe import read_step
+from pytest_biasaudit.compression.saving import save
 from pytest_biasaudit.compression.structure.edits import edited
 from pytest_biasaudit.compression.structure.finding import structure_of
 from pytest_biasaudit.compression.structure.masks import masked
@@ -94,9 +97,9 @@ def test_weights_made_in_inference_mode_can_be_edited() -> None:
     assert apply_recipe(model, [read_step({"prune": "heads", "heads": [[0, 0]]})]).facts["1 prune heads"]
 
 
-def sharing() -> Any:
+def sharing(**settings: Any) -> Any:
     """Layers 0 and 2 compute with one and the same weight."""
-    model = tiny("llama")
+    model = tiny("llama", **settings)
     model.model.layers[2].self_attn.o_proj.weight = model.model.layers[0].self_attn.o_proj.weight
     return model
 
@@ -117,6 +120,14 @@ def test_a_weight_of_two_layers_is_masked_in_the_one_that_is_named() -> None:
     assert torch.equal(logits_of(made.module), wanted)
     assert made.facts["1 prune heads"]["modules_masked"] == 1
     assert any("the weight of model.layers.2.self_attn.o_proj too: it is masked" in note for note in made.notes)
+
+
+def test_a_child_with_a_mask_is_not_saved_as_one_without(tmp_path: Path) -> None:
+    parent = wrap_live("base", sharing(vocab_size=300), byte_tokenizer())
+    child = child_of(parent, [read_step({"prune": "heads", "heads": [[0, 1]]})], name="child")
+    with pytest.raises(ModelError, match=r"child: it cannot be saved: .*hold heads or neurons at zero"):
+        save(child, tmp_path / "child")
+    assert not list(tmp_path.iterdir())
 
 
 def with_edit(model: Any) -> None:

@@ -52,6 +52,11 @@ class ModelIdentity:
             object.__setattr__(self, "cacheable", False)
 
     @property
+    def recipe_sha256(self) -> str:
+        """Of the recipe with the digests of its files, as plain JSON; "" for a model without one."""
+        return hashlib.sha256(json.dumps(list(self.recipe), sort_keys=True).encode()).hexdigest() if self.recipe else ""
+
+    @property
     def digest(self) -> str:
         """One sha256 over what decides the answers: weights, tokenizer, chat template, settings, dtype, recipe."""
         parts = [

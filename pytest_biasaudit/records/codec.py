@@ -123,6 +123,7 @@ def model_to_plain(model: ModelIdentity) -> Plain:
         "parent": _text_or_none(model.parent),
         "parent_digest": model.parent_digest,
         "recipe": [plain(step, where=f"{where}, recipe") for step in model.recipe],
+        "recipe_sha256": model.recipe_sha256,
         "achieved": plain(model.achieved, where=f"{where}, achieved"),
         "libraries": {_text(name): _text(version) for name, version in model.libraries},
         "lacks": _text(model.lacks),

@@ -5,8 +5,6 @@ Records in, no markup out. What was not measured says so.
 
 from __future__ import annotations
 
-import hashlib
-import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
@@ -88,13 +86,6 @@ def parents_and_children(
     return tuple(found)
 
 
-def recipe_sha256(model: ModelIdentity) -> str:
-    """Of the recipe as the record has it, digests of files included; "" for a model without one."""
-    if not model.recipe:
-        return ""
-    return hashlib.sha256(json.dumps(list(model.recipe), sort_keys=True).encode()).hexdigest()
-
-
 def _pair(parent: ModelIdentity, child: ModelIdentity, placed: Sequence[tuple[AuditRecord, str]]) -> ParentChild:
     achieved = child.achieved
     return ParentChild(
@@ -115,7 +106,7 @@ def _pair(parent: ModelIdentity, child: ModelIdentity, placed: Sequence[tuple[Au
 
 
 def _made_by(child: ModelIdentity) -> Iterator[tuple[str, str]]:
-    yield "Recipe", recipe_sha256(child) or "none: a faithful copy"
+    yield "Recipe", child.recipe_sha256 or "none: a faithful copy"
     for number, step in enumerate(child.recipe, start=1):
         for key, value in step.items():
             if key.endswith(FILE_DIGEST):

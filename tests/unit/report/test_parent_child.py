@@ -19,7 +19,7 @@ from pytest_biasaudit.report import child_section, rows
 from pytest_biasaudit.report.lineage import in_reading_order
 from pytest_biasaudit.report.page import render_page
 from pytest_biasaudit.report.paired_changes import AuditChange
-from pytest_biasaudit.report.parent_child import ParentChild, parents_and_children, recipe_sha256
+from pytest_biasaudit.report.parent_child import ParentChild, parents_and_children
 from pytest_biasaudit.verdict.verdict import Verdict
 
 
@@ -96,7 +96,7 @@ def test_the_recipe_has_a_digest_and_so_has_each_file_it_used(sample: ModuleType
     ]
     expected = hashlib.sha256(json.dumps(steps, sort_keys=True).encode()).hexdigest()
     assert pair.made_by == (("Recipe", expected), ("Step 1, text", sample.digest("training text")))
-    assert recipe_sha256(pair.parent) == ""
+    assert pair.parent.recipe_sha256 == ""
     assert pair.recipe == ("distill logits, text text.txt", "quantize rtn, bits 4, group_size 32")
 
 

@@ -243,6 +243,19 @@ def test_a_live_nf4_model_is_given_back_as_it_was_and_not_repacked_by_asking() -
     assert layer.support_avx512bf16_for_cpu is True
 
 
+def test_quantos_own_hooks_belong_to_its_layers_and_any_other_hook_counts() -> None:
+    quanto = pytest.importorskip("optimum.quanto", reason="the package optimum-quanto is not installed")
+    model = tiny("llama")
+    quanto.quantize(model, weights=quanto.qint8, activations=quanto.qint8)  # activations go through hooks
+    quanto.freeze(model)
+    layer = model.model.layers[0].mlp.up_proj
+    assert layer._forward_hooks
+    assert not hooks_of(model)
+    assert wrap_live("live", model, byte_tokenizer()).identity.cacheable
+    layer.register_forward_hook(lambda *given: None)
+    assert [name for name, _, _ in hooks_of(model)] == ["model.layers.0.mlp.up_proj"]
+
+
 def test_groups_that_do_not_fit_are_refused_before_anything_is_changed() -> None:
     pytest.importorskip("hqq", reason="the package hqq is not installed")
     model = tiny("llama")

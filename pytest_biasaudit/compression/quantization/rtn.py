@@ -65,6 +65,5 @@ def apply(module: torch.nn.Module, step: Step, materials: Materials) -> Applied:
         "relative_error": (error / norm) ** 0.5 if norm else 0.0,
         "packed_bytes": round(packed),
         "stored_bytes": stored_bytes(module),
-        "note": "stored dequantised: the numerical effect of the format, not its saving in memory",
     }
     return Applied(module=module, facts=facts)

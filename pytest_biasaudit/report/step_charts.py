@@ -36,19 +36,26 @@ STRIP = 92
 
 
 def steps_picture(table: CheckpointTable, model: str, *, ids: str) -> Picture | None:
-    """Each bias and the skill of one swept model over its checkpoints, a line a recipe; None with fewer than two of these."""
+    """Each bias and the skill of one swept model over its checkpoints, a line a recipe.
+
+    A figure that could be judged of no checkpoint is told in words and not drawn. None with fewer than two checkpoints, or
+    where nothing is left to draw.
+    """
     own = [series for series in table.series if series.model == model]
     if max(len(series.checkpoints) for series in own) < 2:
         return None
     recipes = [series.recipe for series in own]
     looks = looks_of(list(dict.fromkeys(series.recipe for series in table.series)))
     looks = {recipe: looks[recipe] for recipe in recipes}
-    shown = [*drawn_biases(table), *([table.skill] if table.skill is not None else [])]
+    told = [*drawn_biases(table), *([table.skill] if table.skill is not None else [])]
+    shown = [at for at in told if any(_drawn(one.cells[at]) for series in own for one in series.checkpoints)]
+    if not shown:
+        return None
     places, ticks = _places(own)
     above, below, between = legend_height(recipes) + 16, 30, 32
     total = above + below + len(shown) * STRIP + (len(shown) - 1) * between
     title = f"{short(table.bias)} over checkpoints: {short(model)}"
-    sentences = [_line_sentence(table, series, at) for at in shown for series in own]
+    sentences = [_line_sentence(table, series, at) for at in told for series in own]
     with drawing():
         figure = new_figure(total)
         for row, at in enumerate(shown):
@@ -79,11 +86,7 @@ def _strip(
 ) -> None:
     """One figure of all series over steps, its ideal dotted where it lies within sight."""
     found = {
-        series.recipe: [
-            (places[one.revision], one.cells[at])
-            for one in series.checkpoints
-            if one.cells[at].score is not None and one.cells[at].sound
-        ]
+        series.recipe: [(places[one.revision], one.cells[at]) for one in series.checkpoints if _drawn(one.cells[at])]
         for series in own
     }
     cells = [cell for points in found.values() for _, cell in points]
@@ -107,6 +110,10 @@ def _strip(
         axes.plot(xs, [cell.score or 0.0 for _, cell in points], color=look.colour, linewidth=1.1)
         for x, (_, cell) in zip(xs, points, strict=True):
             draw_point(axes, x, cell.score or 0.0, look, up=ends_of(cell.interval), size=5.0)
+
+
+def _drawn(cell: Cell) -> bool:
+    return cell.score is not None and cell.sound
 
 
 def _places(own: Sequence[Series]) -> tuple[dict[str, float], list[tuple[float, str]]]:

@@ -72,14 +72,14 @@ def study_parts(evidence: Evidence) -> tuple[StudyPart, ...]:
         anchor = f"study-{at}"
         own = beside.pop((table.context, table.audit, table.title), None)
         grids = [*_checkpoint_grids(table, anchor), *_beside_grids(own, anchor)]
-        pictures = tuple(_pictures(table, f"s{at}"))
+        plane, over = tuple(_planes(table, f"s{at}")), tuple(_over_steps(table, f"s{at}"))
         parts.append(
             StudyPart(
                 anchor=anchor,
                 title=table.title,
                 audit=f"{table.context} / {table.audit}",
-                pictures=pictures,
-                legends=(*((PARETO,) if pictures else ()), *((STEPS,) if pictures and table.has_steps else ())),
+                pictures=(*plane, *over),
+                legends=(*((PARETO,) if plane else ()), *((STEPS,) if over else ())),
                 grids=tuple(grids),
             )
         )
@@ -98,14 +98,20 @@ def study_parts(evidence: Evidence) -> tuple[StudyPart, ...]:
     return tuple(parts)
 
 
-def _pictures(table: CheckpointTable, ids: str) -> Iterator[tuple[Picture, str]]:
+def _planes(table: CheckpointTable, ids: str) -> Iterator[tuple[Picture, str]]:
+    """Utility against each bias."""
     from pytest_biasaudit.report.pareto import pareto_panels, pareto_picture, series_name
-    from pytest_biasaudit.report.step_charts import steps_picture
 
     names = list(dict.fromkeys(series_name(table, series) for series in table.series))
     for at, panel in enumerate(pareto_panels(table)):
         left = f" Not drawn: {', '.join(panel.left_out)}." if panel.left_out else ""
         yield pareto_picture(panel, ids=f"{ids}p{at}", series=names), f"{_subject(panel.title)}.{left}"
+
+
+def _over_steps(table: CheckpointTable, ids: str) -> Iterator[tuple[Picture, str]]:
+    """Each model's figures over its checkpoints."""
+    from pytest_biasaudit.report.step_charts import steps_picture
+
     for at, model in enumerate(dict.fromkeys(series.model for series in table.series)):
         picture = steps_picture(table, model, ids=f"{ids}c{at}")
         if picture is not None:

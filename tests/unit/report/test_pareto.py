@@ -18,6 +18,7 @@ from pytest_biasaudit.report.pareto import Point, distance_ends, pareto_panels, 
 from pytest_biasaudit.report.plane import looks_of
 from pytest_biasaudit.report.step_charts import steps_picture
 from pytest_biasaudit.report.study_columns import Cell, Column
+from pytest_biasaudit.report.study_section import PARETO, STEPS, study_parts
 from pytest_biasaudit.stats.interval import Interval
 
 SVG = "{http://www.w3.org/2000/svg}"
@@ -88,8 +89,7 @@ def checkpoint(sample: ModuleType, name: str, step: int, cells: tuple[Cell, ...]
     return Checkpoint(record=replace(record, model=model), revision=f"s{step}", step=step, cells=cells)
 
 
-@pytest.fixture
-def table(sample: ModuleType) -> CheckpointTable:
+def three_steps(sample: ModuleType) -> CheckpointTable:
     """Three steps by two recipes; the child's first is near chance in gender."""
     columns = (column("gender", "ss", "gender"), column("all", "ss"), column("LM score", "lms", ideal=100.0))
     scores = {
@@ -116,6 +116,12 @@ def table(sample: ModuleType) -> CheckpointTable:
         context="c", audit="a", kind="stereoset", title="StereoSet", bias="Stereotype score", columns=columns, skill=2,
         series=series, rows=(), trends=(),
     )  # fmt: skip
+
+
+@pytest.fixture
+def table(sample: ModuleType) -> CheckpointTable:
+    """The same, for those that need no other."""
+    return three_steps(sample)
 
 
 def test_each_bias_has_a_panel_with_every_sound_point_and_names_the_others(table: CheckpointTable) -> None:
@@ -169,6 +175,49 @@ def test_lines_over_steps_have_a_panel_a_figure_and_say_every_value(table: Check
         assert title in words
     assert "int8: s0 not judged, s1 56, s2 61." in drawn.description
     assert "LM score, uncompressed: s0 70, s1 85, s2 92." in drawn.description
+
+
+def unsound(table: CheckpointTable, *places: int) -> CheckpointTable:
+    """The table with figures at these places that stand for nothing."""
+    series = []
+    for one in table.series:
+        kept = [
+            replace(
+                point, cells=tuple(cell(None, sound=False) if at in places else c for at, c in enumerate(point.cells))
+            )
+            for point in one.checkpoints
+        ]
+        series.append(replace(one, checkpoints=tuple(kept)))
+    return replace(table, series=tuple(series))
+
+
+def test_a_figure_that_was_judged_nowhere_is_told_in_words_and_the_others_are_drawn(table: CheckpointTable) -> None:
+    drawn = steps_picture(unsound(table, 2), "m", ids="c")
+    assert drawn is not None
+    words = [text.text for text in ElementTree.fromstring(drawn.svg).iter(f"{SVG}text")]
+    assert "LM score" not in words
+    assert "Stereotype score, all (ideal 50, dotted)" in words
+    assert "LM score, uncompressed: s0 not judged, s1 not judged, s2 not judged." in drawn.description
+
+
+def test_where_nothing_was_judged_there_is_no_picture(table: CheckpointTable) -> None:
+    assert steps_picture(unsound(table, 0, 1, 2), "m", ids="c") is None
+    assert pareto_panels(unsound(table, 2)) == ()
+
+
+def test_a_legend_stands_beside_its_own_pictures_only(sample: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("pytest_biasaudit.report.study_section.checkpoint_tables", lambda _: tables)
+    tables: list[CheckpointTable] = []
+
+    def legends(shown: CheckpointTable) -> tuple[str, ...]:
+        tables[:] = [shown]
+        (part,) = study_parts(sample.evidence(sample.benchmark_records()))
+        return part.legends
+
+    whole = three_steps(sample)
+    assert legends(whole) == (PARETO, STEPS)
+    assert legends(unsound(whole, 2)) == (STEPS,)
+    assert legends(unsound(whole, 0, 1, 2)) == ()
 
 
 def test_looks_differ_in_colour_and_mark_for_the_first_six_and_in_one_of_them_for_24() -> None:

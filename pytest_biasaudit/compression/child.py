@@ -89,6 +89,8 @@ def _made(
     before = look_at(module)
     made = apply_recipe(module, steps, methods=methods, materials=materials)
     module = made.module
+    if kept_parent is None:
+        give_back()  # what the steps replaced, before the child is measured
     first = next(module.parameters(), None)
     settings = config_sha256(module)
     reshaped = settings != origin.identity.config_sha256  # a student has fewer layers, or is of another architecture

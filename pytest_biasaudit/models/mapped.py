@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
+import gc
 import mmap
 import os
 from collections.abc import Sequence
@@ -89,6 +90,7 @@ def _release(begin: int, end: int) -> None:
 
 
 def give_back() -> None:
-    """Returns to the system what the C library keeps for later of memory that was let go; only glibc can."""
+    """Returns to the system what was let go of: garbage in circles, and what the C library keeps for later (glibc's)."""
+    gc.collect()
     with contextlib.suppress(OSError, AttributeError, TypeError):  # another C library, or none that can be opened
         ctypes.CDLL(None).malloc_trim(0)

@@ -13,7 +13,6 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pytest_biasaudit.compression.storage import weight_count
 from pytest_biasaudit.errors import ModelError
 from pytest_biasaudit.models.identity import (
     config_sha256,
@@ -140,6 +139,8 @@ def _refuse_kind(declared: Kind | None, only: Kind, source: str) -> None:
 
 
 def _model(name: str, source: str, found: Pretrained, *, weights: str, revision: str | None) -> TransformerModel:
+    from pytest_biasaudit.compression.storage import weight_count
+
     module, tokenizer = found.module, found.tokenizer
     first = next(module.parameters(), None)
     template = getattr(tokenizer, "chat_template", None)

@@ -60,7 +60,9 @@ def _cell(cell: Cell, column: Column, notes: list[str]) -> list[str]:
     if cell.score is None:
         return [f"{NONE}{note_mark(cell.reason, notes)}", ""]
     mark = "" if cell.sound else "†" + note_mark(cell.reason, notes)
-    change = "" if cell.change is None else f" {change_text(cell.change, column.digits)}"
+    change = ""
+    if cell.change is not None:
+        change = f" {change_text(cell.change, column.digits)}{note_mark(cell.change_reason, notes)}"
     return [f"{cell.score:.{column.digits}f}{mark}{change}", interval_text(cell.interval, column.digits)]
 
 
@@ -82,8 +84,17 @@ def _notes(table: CheckpointTable, notes: Sequence[str]) -> Iterator[str]:
         )
     for at, note in enumerate(notes, start=1):
         yield f"[{at}] {visible(note)}"
+    for note in (*dict.fromkeys(unchanged_notes(table)), *table.notes):
+        yield visible(note)
     if any(cell.score is not None and not cell.sound for row in table.rows for cell in row.cells):
         yield "† a figure that no limit may be held against"
+
+
+def unchanged_notes(table: CheckpointTable) -> Iterator[str]:
+    """Which rows have no change against their parent, and why."""
+    for row in table.rows:
+        if row.unchanged:
+            yield f"{row.model} {row.recipe}, {row.revision}: no change, because {row.unchanged}"
 
 
 def _trends(table: CheckpointTable, width: int) -> Iterator[str]:

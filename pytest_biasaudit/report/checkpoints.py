@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from itertools import groupby
+from itertools import groupby, pairwise
 
 from pytest_biasaudit.context.benchmark import BENCHMARKS
 from pytest_biasaudit.metrics.registry import METRICS
@@ -19,17 +19,21 @@ from pytest_biasaudit.records.record import AuditRecord
 from pytest_biasaudit.report.study_columns import (
     Cell,
     Column,
+    away,
     benchmarks_of,
     cell_of,
     columns_of,
     estimate_of,
     figures_of,
+    told_apart,
 )
 from pytest_biasaudit.report.study_tables import row_of
 from pytest_biasaudit.stats.correlation import RankCorrelation, kendall_tau_c
 
 UNCOMPRESSED = "uncompressed"
 """What the series of parents is called."""
+MOST_NAMED = 8
+"""Checkpoints named in one note; the rest is counted."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,7 +44,7 @@ class Checkpoint:
     revision: str
     """As the sweep names it; empty where it has no revisions."""
     step: int | None
-    """The last number in the revision's name: "step1000" is 1000. None where there is none."""
+    """The last number in the revision's name: "step1000" is 1000. None where the names of the revisions give no order."""
     cells: tuple[Cell, ...]
 
     @property
@@ -57,7 +61,7 @@ class Series:
     recipe: str
     """`UNCOMPRESSED` for the parents."""
     checkpoints: tuple[Checkpoint, ...]
-    """In order of their steps, where every revision has one; else as declared."""
+    """In order of their steps, where the revisions' names give one; else as declared."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -73,6 +77,8 @@ class Chosen:
     """Empty where there is no such point."""
     absent: str = ""
     """Why not."""
+    unchanged: str = ""
+    """Why a child has no changes against its parent."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -87,7 +93,7 @@ class Trend:
     """What of it: "score", or "distance from 50"."""
     found: RankCorrelation
     left_out: tuple[str, ...]
-    """Revisions without sound figures on both sides."""
+    """Revisions without sound figures on both sides, and those that are an earlier one again."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -106,6 +112,8 @@ class CheckpointTable:
     series: tuple[Series, ...]
     rows: tuple[Chosen, ...]
     trends: tuple[Trend, ...]
+    notes: tuple[str, ...] = ()
+    """What to know of the series: checkpoints that some lack, and such as are one model under two names."""
 
     @property
     def biases(self) -> tuple[int, ...]:
@@ -133,10 +141,17 @@ def checkpoint_tables(evidence: Evidence) -> tuple[CheckpointTable, ...]:
     return tuple(tables)
 
 
-def step_of(revision: str) -> int | None:
-    """The last whole number in a revision's name; None where there is none."""
-    numbers = re.findall(r"\d+", revision)
-    return int(numbers[-1]) if numbers else None
+def steps_of(revisions: Sequence[str]) -> dict[str, int]:
+    """The last whole number in each revision's name, where these names give an order: they differ in numbers only, and in the
+    order of all their numbers the last one rises. Empty elsewhere: digests of commits, "v1.2" and "v2.0", a "main" among steps.
+    """
+    numbers = {revision: tuple(map(int, re.findall(r"\d+", revision))) for revision in revisions}
+    stems = {re.sub(r"\d+", "#", revision) for revision in revisions}
+    if len(stems) != 1 or not all(numbers.values()):
+        return {}
+    steps = {revision: numbers[revision][-1] for revision in sorted(numbers, key=numbers.__getitem__)}
+    rising = list(steps.values())
+    return steps if all(one < other for one, other in pairwise(rising)) else {}
 
 
 def _table(records: Sequence[AuditRecord]) -> CheckpointTable:
@@ -157,23 +172,28 @@ def _table(records: Sequence[AuditRecord]) -> CheckpointTable:
         series=series,
         rows=tuple(_rows(series, columns, at_skill)),
         trends=tuple(_trends(series, columns, biases, at_skill)),
+        notes=tuple(_series_notes(series)),
     )
 
 
 def _series(records: Sequence[AuditRecord], columns: Sequence[Column]) -> Iterator[Series]:
     """Every series, model by model in declared order, the uncompressed first."""
     found: dict[tuple[str, str], list[Checkpoint]] = {}
+    revisions: dict[str, dict[str, None]] = {}
+    for record in records:
+        if record.model.point is not None:
+            revisions.setdefault(record.model.point.model, {})[record.model.point.revision or ""] = None
+    steps = {model: steps_of(list(names)) for model, names in revisions.items()}
     for record in records:
         point = record.model.point
         assert point is not None
         revision = point.revision or ""
         cells = tuple(cell_of(column, estimate_of(record, column), record.obstacle) for column in columns)
-        made = Checkpoint(record=record, revision=revision, step=step_of(revision), cells=cells)
+        made = Checkpoint(record=record, revision=revision, step=steps[point.model].get(revision), cells=cells)
         found.setdefault((point.model, point.recipe or UNCOMPRESSED), []).append(made)
     models = {model: at for at, (model, _) in reversed(list(enumerate(found)))}
     for (model, recipe), checkpoints in sorted(found.items(), key=lambda item: models[item[0][0]]):
-        steps = [one.step for one in checkpoints]
-        if None not in steps and len(set(steps)) == len(steps):
+        if steps[model]:
             checkpoints = sorted(checkpoints, key=lambda one: one.step or 0)
         yield Series(model=model, recipe=recipe, checkpoints=tuple(checkpoints))
 
@@ -187,7 +207,34 @@ def best_of(series: Series, at_skill: int | None) -> Checkpoint | None:
 def _sound(checkpoint: Checkpoint, at: int | None) -> float | None:
     """The figure of a column, where it is there and stands for something."""
     cell = checkpoint.cells[at] if at is not None else None
-    return cell.score if cell is not None and cell.sound else None
+    return told_apart(cell.score) if cell is not None and cell.sound and cell.score is not None else None
+
+
+def _same_as(series: Series) -> dict[str, str]:
+    """Of checkpoints that are the same model as an earlier one of the series, by digest: that one's revision."""
+    first: dict[str, str] = {}
+    again = {}
+    for one in series.checkpoints:
+        model = one.record.model
+        if model.weights_sha256 and first.setdefault(model.digest, one.revision) != one.revision:
+            again[one.revision] = first[model.digest]
+    return again
+
+
+def _series_notes(series: Sequence[Series]) -> Iterator[str]:
+    """What a reader of the best steps must know: which were not there to choose from, and which are one."""
+    for _, group in groupby(series, key=lambda one: one.model):
+        own = list(group)
+        steps = {point.revision: point.step or 0 for one in own for point in one.checkpoints}
+        for one in own:
+            there = {point.revision for point in one.checkpoints}
+            lacking = sorted((revision for revision in steps if revision not in there), key=steps.__getitem__)
+            if lacking:
+                more = f" and {len(lacking) - MOST_NAMED:,} more" if len(lacking) > MOST_NAMED else ""
+                named = ", ".join(lacking[:MOST_NAMED])
+                yield f"{one.model} {one.recipe}: not audited at {named}{more}; its best step is of the others"
+            for revision, first in _same_as(one).items():
+                yield f"{one.model} {one.recipe}: {revision} is the same model as {first}, weight by weight, and counts once"
 
 
 def _rows(series: Sequence[Series], columns: Sequence[Column], at_skill: int | None) -> Iterator[Chosen]:
@@ -199,7 +246,7 @@ def _rows(series: Sequence[Series], columns: Sequence[Column], at_skill: int | N
         if max(len(one.checkpoints) for one in own) < 2:
             continue
         parents = next((one for one in own if one.recipe == UNCOMPRESSED), None)
-        known = {point.record.model.digest: point.record for one in own for point in one.checkpoints}
+        known = {point.model: point.record for one in own for point in one.checkpoints}
         best = best_of(parents, at_skill) if parents is not None else None
         if parents is not None:
             yield _chosen(parents, _its_best(parents, best, at_skill), best, known, columns)
@@ -222,7 +269,9 @@ def _rows(series: Sequence[Series], columns: Sequence[Column], at_skill: int | N
 
 def _its_best(series: Series, best: Checkpoint | None, at_skill: int) -> str:
     """Says, too, where other checkpoints are as able: then which one is called the best is a matter of order."""
-    equal = sum(best is not None and _sound(one, at_skill) == _sound(best, at_skill) for one in series.checkpoints)
+    again = _same_as(series)
+    distinct = [one for one in series.checkpoints if one.revision not in again]
+    equal = sum(best is not None and _sound(one, at_skill) == _sound(best, at_skill) for one in distinct)
     return f"its best (1st of {equal} equal)" if equal > 1 else "its best"
 
 
@@ -236,11 +285,29 @@ def _chosen(
     wanted: str = "",
 ) -> Chosen:
     if point is None:
-        reason = f"{wanted} was not audited" if wanted else "no checkpoint has a sound figure of skill"
+        reason = f"{wanted} was not audited" if wanted else _why_no_best(series, columns)
         return Chosen(model=series.model, recipe=series.recipe, at=at, revision=wanted, cells=(), absent=reason)
-    parent = known.get(point.record.model.parent_digest or "")
-    cells = row_of(point.record, parent, columns, None).cells
-    return Chosen(model=series.model, recipe=series.recipe, at=at, revision=point.revision, cells=cells)
+    model = point.record.model
+    parent = known.get(model.parent or "")
+    if parent is not None and parent.model.digest != model.parent_digest:
+        parent = None
+    row = row_of(point.record, parent, columns, None)
+    return Chosen(
+        model=series.model,
+        recipe=series.recipe,
+        at=at,
+        revision=point.revision,
+        cells=row.cells,
+        unchanged=row.absent_reason,
+    )
+
+
+def _why_no_best(series: Series, columns: Sequence[Column]) -> str:
+    """Why no checkpoint of a series is its best."""
+    at = next(at for at, column in enumerate(columns) if column.changes == "value")
+    reasons = list(dict.fromkeys(one.cells[at].reason for one in series.checkpoints if one.cells[at].reason))
+    more = f", and {len(reasons) - 1:,} other reasons" if len(reasons) > 1 else ""
+    return f"no checkpoint has a sound {columns[at].title}" + (f": {reasons[0]}{more}" if reasons else "")
 
 
 def _trends(
@@ -252,19 +319,20 @@ def _trends(
     for one in series:
         if len(one.checkpoints) < 2:
             continue
+        again = _same_as(one)
         for at in biases:
             column = columns[at]
             pairs, left_out = [], []
             for point in one.checkpoints:
                 able, bias = _sound(point, at_skill), _sound(point, at)
-                if able is None or bias is None:
+                if able is None or bias is None or point.revision in again:
                     left_out.append(point.revision)
                 else:
                     pairs.append((able, bias))
             sides = [("score", [bias for _, bias in pairs])]
             if METRICS[column.metric].range[0] < column.ideal:
-                away = [abs(bias - column.ideal) for _, bias in pairs]
-                sides.append((f"distance from {column.ideal:g}", away))
+                distances = [away(bias, column.ideal) for _, bias in pairs]
+                sides.append((f"distance from {column.ideal:g}", distances))
             for of, values in sides:
                 found = kendall_tau_c([able for able, _ in pairs], values, alternative="greater")
                 yield Trend(

@@ -26,6 +26,7 @@ from pytest_biasaudit.report.plane import (
     looks_of,
     span_of,
 )
+from pytest_biasaudit.report.study_columns import away, told_apart
 from pytest_biasaudit.report.svg import COLOURS, drawing, inline_svg
 from pytest_biasaudit.stats.interval import Interval
 
@@ -99,9 +100,9 @@ def pareto_panels(table: CheckpointTable) -> tuple[Panel, ...]:
                         model=checkpoint.model,
                         series=series_name(table, series),
                         name=checkpoint.revision or series.model,
-                        skill=able.score,
+                        skill=told_apart(able.score),
                         skill_ends=ends_of(able.interval),
-                        distance=abs(bias.score - column.ideal),
+                        distance=away(bias.score, column.ideal),
                         distance_ends=distance_ends(bias.interval, column.ideal),
                     )
                 )

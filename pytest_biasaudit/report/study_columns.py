@@ -24,6 +24,9 @@ ALL = "all"
 NO_PAIRS = "the evidence keeps no answers of both models to pair"
 OF_BOTH = "the change is of the items scored for both models, each score of all items of its own"
 
+PLACES = 9
+"""Decimals to which figures are told apart: what differs by less is one figure, computed in another order."""
+
 Measure = Literal["distance", "value"]
 """What a change is one of: how far the score lies from its ideal, or the score itself."""
 
@@ -105,6 +108,16 @@ def _column(title: str, metric: Metric, split: str, part: str) -> Column:
         changes="value" if metric.utility else "distance",
         starred=metric.name == "effect_size",
     )
+
+
+def told_apart(figure: float) -> float:
+    """A figure as it is put in order beside others: equal ones stay equal whatever they were computed from."""
+    return round(figure, PLACES)
+
+
+def away(score: float, ideal: float) -> float:
+    """How far a score lies from its ideal, for putting in order: 33.3 and 66.7 are as far from 50."""
+    return told_apart(abs(score - ideal))
 
 
 def apart(record: AuditRecord, other: AuditRecord) -> str:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pytest_biasaudit.records.evidence import Evidence
 from pytest_biasaudit.report import wording
 from pytest_biasaudit.report.canvas import Picture
-from pytest_biasaudit.report.checkpoint_text import interval_text, trend_lines
+from pytest_biasaudit.report.checkpoint_text import interval_text, trend_lines, unchanged_notes
 from pytest_biasaudit.report.checkpoints import UNCOMPRESSED, CheckpointTable, checkpoint_tables
 from pytest_biasaudit.report.published import BesideTable, beside_published
 from pytest_biasaudit.report.study_columns import Cell, Column
@@ -141,7 +141,11 @@ def _checkpoint_grids(table: CheckpointTable, anchor: str) -> Iterator[Grid]:
             heads=("Model", "Recipe", "At", "Step", *(column.title for column in table.columns)),
             words=4,
             rows=tuple(rows),
-            notes=(*(f"[{at}] {reason}" for at, reason in enumerate(reasons, start=1)), *_best_notes(table, skill)),
+            notes=(
+                *(f"[{at}] {reason}" for at, reason in enumerate(reasons, start=1)),
+                *_best_notes(table, skill),
+                *(f"{note}." for note in (*dict.fromkeys(unchanged_notes(table)), *table.notes)),
+            ),
         )
     if table.trends:
         titles = list(dict.fromkeys((one.column, one.of) for one in table.trends))
@@ -179,7 +183,7 @@ def _cells(cells: Sequence[Cell], columns: Sequence[Column], absent: str, reason
         if cell.interval is not None:
             under.append(interval_text(cell.interval, column.digits).strip("()"))
         if cell.change is not None:
-            under.append(change_text(cell.change, column.digits))
+            under.append(change_text(cell.change, column.digits) + note_mark(cell.change_reason, reasons))
         if not cell.sound:
             under.append(f"not judged{mark}")
         yield Shown(text=f"{cell.score:.{column.digits}f}", under=tuple(under), judged=cell.sound)

@@ -20,6 +20,7 @@ from pytest_biasaudit.report.study_columns import (
     Cell,
     Column,
     apart,
+    away,
     benchmarks_of,
     cell_of,
     columns_of,
@@ -28,6 +29,7 @@ from pytest_biasaudit.report.study_columns import (
     figures_of,
     paired_changes,
     score_name,
+    told_apart,
     with_change,
 )
 from pytest_biasaudit.stats.correlation import RankCorrelation, kendall_tau_c
@@ -75,6 +77,8 @@ class StudyTable:
     columns: tuple[Column, ...]
     rows: tuple[ModelScores, ...]
     associations: tuple[Association, ...]
+    related: bool = False
+    """Whether some models are checkpoints of one training, or children of others: then the p of an association is too sure."""
 
 
 def study_tables(evidence: Evidence, *, baseline: str | None = None) -> tuple[StudyTable, ...]:
@@ -121,15 +125,17 @@ def _table(records: Sequence[AuditRecord], of_all_data: Sequence[AuditRecord], b
         columns=columns,
         rows=rows,
         associations=tuple(_associations(rows, columns, skill)),
+        related=any(record.model.point is not None or record.model.parent is not None for record in records),
     )
 
 
 def _baseline_of(record: AuditRecord, records: Sequence[AuditRecord], baseline: str | None) -> AuditRecord | None:
     """The record of the model that this one is compared with; None for the baseline itself, or where it is not there.
 
-    One of the same data and score before any other.
+    One of the same data and score before any other, and of parents that are the same weights the one it was made from.
     """
-    for other in sorted(records, key=lambda one: bool(apart(record, one))):
+    parent = record.model.parent
+    for other in sorted(records, key=lambda one: (bool(apart(record, one)), one.model.name != parent)):
         if other is record:
             continue
         if baseline is not None and other.model.name == baseline != record.model.name:
@@ -194,11 +200,11 @@ def _associations(
         if mine.score is None or skilled.score is None or not mine.sound or not skilled.sound:
             left_out.append(row.model)
         else:
-            pairs.append((skilled.score, mine.score))
+            pairs.append((told_apart(skilled.score), told_apart(mine.score)))
     name = METRICS[bias.metric].title
     sides = [(name, [score for _, score in pairs])]
     if METRICS[bias.metric].range[0] < bias.ideal:
-        sides.append((f"|{name} - {bias.ideal:g}|", [abs(score - bias.ideal) for _, score in pairs]))
+        sides.append((f"|{name} - {bias.ideal:g}|", [away(score, bias.ideal) for _, score in pairs]))
     for second, values in sides:
         found = kendall_tau_c([score for score, _ in pairs], values, alternative="greater")
         yield Association(first=able.title, second=second, found=found, left_out=tuple(left_out))

@@ -136,6 +136,8 @@ def _notes(table: StudyTable, notes: Sequence[str]) -> Iterator[str]:
         yield "† a figure that no limit may be held against"
     for association in table.associations:
         yield association_text(association)
+    if table.related and any(association.found.p is not None for association in table.associations):
+        yield "the p takes models for independent, which children of one parent and checkpoints of one training are not"
 
 
 def _legend(table: StudyTable) -> Iterator[str]:

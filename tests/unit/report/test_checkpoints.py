@@ -17,7 +17,9 @@ from pytest_biasaudit.models.protocol import ModelIdentity
 from pytest_biasaudit.records.evidence import Evidence
 from pytest_biasaudit.records.record import AuditRecord
 from pytest_biasaudit.report.checkpoint_text import checkpoint_lines
-from pytest_biasaudit.report.checkpoints import CheckpointTable, Chosen, checkpoint_tables, step_of
+from pytest_biasaudit.report.checkpoints import CheckpointTable, Chosen, checkpoint_tables, steps_of
+from pytest_biasaudit.report.pareto import pareto_panels
+from pytest_biasaudit.report.study_section import study_parts
 from pytest_biasaudit.stats.interval import Interval
 
 AXES = ("gender", "race", "religion")
@@ -154,11 +156,47 @@ def test_a_childs_change_is_against_the_uncompressed_model_of_the_same_step(samp
     assert all(cell.change is None for cell in rows["uncompressed", "best of int8"].cells)
 
 
-def test_a_step_is_the_last_number_of_its_name_and_checkpoints_stand_in_that_order(sample: ModuleType) -> None:
-    assert [step_of(name) for name in ("step1000", "checkpoint-7", "v2-step30", "main")] == [1000, 7, 30, None]
+@pytest.mark.parametrize(
+    ("revisions", "steps"),
+    [
+        (("step1000", "step7", "step30"), [7, 30, 1000]),
+        (("v2-step30", "v2-step4"), [4, 30]),
+        (("stage1-step1000-tokens4B", "stage1-step9000-tokens38B"), [4, 38]),
+        # A last number that falls where the others rise is no step of one training.
+        (("phase1-100", "phase2-50"), []),
+        (("v1.1", "v1.2", "v2.0"), []),
+        (("step100", "step0100"), []),
+        # Names of other forms: a branch among steps, digests of commits.
+        (("step1000", "main"), []),
+        (("main", "base"), []),
+        (("3f2a9c1", "a07bd4e"), []),
+    ],
+)
+def test_steps_are_the_last_numbers_where_the_names_give_an_order(revisions: Sequence[str], steps: list[int]) -> None:
+    assert list(steps_of(revisions).values()) == steps
+
+
+def test_checkpoints_stand_in_the_order_of_their_steps(sample: ModuleType) -> None:
     scores = {("", step): (80.0 + step / 1000, 60.0, 60.0, 60.0) for step in (9000, 10000, 2000)}
     (series,) = only(swept(sample, {"m": scores})).series
     assert [one.step for one in series.checkpoints] == [2000, 9000, 10000]
+
+
+def renamed(evidence: Evidence, revisions: dict[str, str]) -> Evidence:
+    """The same points under other revisions."""
+    audits = []
+    for one in evidence.audits:
+        assert one.model.point is not None
+        point = replace(one.model.point, revision=revisions[one.model.point.revision or ""])
+        audits.append(replace(one, model=replace(one.model, point=point)))
+    return replace(evidence, audits=tuple(audits))
+
+
+def test_checkpoints_named_by_commits_stay_as_they_are_declared(sample: ModuleType) -> None:
+    scores = {("", step): (80.0 + step, 60.0, 60.0, 60.0) for step in (1, 2)}
+    evidence = renamed(swept(sample, {"m": scores}), {"step1": "9f2a9c81", "step2": "a07bd4e2"})
+    (series,) = only(evidence).series
+    assert [(one.revision, one.step) for one in series.checkpoints] == [("9f2a9c81", None), ("a07bd4e2", None)]
 
 
 def test_tau_c_is_that_of_skill_and_bias_over_the_steps_of_one_series(sample: ModuleType) -> None:
@@ -196,7 +234,66 @@ def test_a_step_that_was_not_audited_is_said_to_be_missing(sample: ModuleType) -
     assert rows["int8", "best of uncompressed"].cells == ()
     assert rows["int8", "best of uncompressed"].absent == "step114000 was not audited"
     text = "\n".join(checkpoint_lines(checkpoint_tables(replace(evidence, audits=kept)), width=120))
-    assert "[1] step114000 was not audited" in text
+    assert "] step114000 was not audited" in text
+
+
+def test_a_step_that_one_series_lacks_is_said_beside_the_best(sample: ModuleType) -> None:
+    evidence = swept(sample, {"410m": PYTHIA["410m"]})
+    kept = replace(evidence, audits=tuple(one for one in evidence.audits if one.model.name != "410m@step50000+int8"))
+    assert only(kept).notes == ("410m int8: not audited at step50000; its best step is of the others",)
+    assert "not audited at step50000" in " ".join(checkpoint_lines(checkpoint_tables(kept), width=120))
+    (part,) = study_parts(kept)
+    assert "410m int8: not audited at step50000; its best step is of the others." in part.grids[0].notes
+
+
+def test_one_model_under_two_revisions_is_one_checkpoint_and_is_said(sample: ModuleType) -> None:
+    evidence = swept(sample, {"m": {("", at): (80.0 + at, 55.0 + at, 60.0, 60.0) for at in range(1, 5)}})
+    *others, last = evidence.audits
+    again = replace(last.model, name="m@step5", point=SweepPoint(model="m", revision="step5", place=4))
+    table = only(replace(evidence, audits=(*others, last, replace(last, model=again))))
+    assert [(row.at, row.revision) for row in table.rows] == [("its best", "step4")]
+    assert {(one.found.n, one.left_out) for one in table.trends} == {(4, ("step5",))}
+    assert table.notes == ("m uncompressed: step5 is the same model as step4, weight by weight, and counts once",)
+
+
+def test_models_whose_weights_have_no_digest_are_not_taken_for_one(sample: ModuleType) -> None:
+    evidence = swept(sample, {"m": {("", at): (80.0 + at, 55.0, 60.0, 60.0) for at in range(1, 4)}})
+    audits = [replace(one, model=replace(one.model, weights_sha256="")) for one in evidence.audits]
+    assert len({one.model.digest for one in audits}) == 1
+    assert only(replace(evidence, audits=tuple(audits))).notes == ()
+
+
+def test_figures_that_differ_by_rounding_alone_are_equal(sample: ModuleType) -> None:
+    # 100 / 3 and 200 / 3 are as far from 50; computed, they differ in the last bit.
+    assert abs(100 / 3 - 50) != abs(200 / 3 - 50)
+    third = {("", 1): (80.0, 100 / 3, 60.0, 60.0), ("", 2): (80.0 + 1e-13, 200 / 3, 60.0, 60.0)}
+    table = only(swept(sample, {"m": {**third, ("", 3): (70.0, 60.0, 60.0, 60.0)}}))
+    assert (table.rows[0].revision, table.rows[0].at) == ("step1", "its best (1st of 2 equal)")
+    panel = pareto_panels(table)[0]
+    assert {point.skill for point in panel.points} == {80.0, 70.0}
+    assert len({point.distance for point in panel.points}) == 2
+
+
+def test_a_child_without_changes_says_why(sample: ModuleType) -> None:
+    evidence = swept(sample, {"410m": PYTHIA["410m"]})
+    kept = replace(evidence, audits=tuple(one for one in evidence.audits if one.model.name != "410m@step50000"))
+    text = " ".join(checkpoint_lines(checkpoint_tables(kept), width=200))
+    assert "410m int8, step50000: no change, because this audit was not put to 410m@step50000" in text
+
+
+def test_changes_without_answers_to_pair_are_marked(sample: ModuleType) -> None:
+    text = "\n".join(checkpoint_lines(checkpoint_tables(swept(sample)), width=200))
+    assert "no interval of the change: the evidence keeps no answers of both models to pair" in text
+
+
+def test_where_no_step_is_the_best_the_reason_is_said(sample: ModuleType) -> None:
+    evidence = swept(sample, {"m": {("", at): (80.0 + at, 55.0, 60.0, 60.0) for at in (1, 2)}})
+    audits = []
+    for one in evidence.audits:
+        found = [replace(e, usable=False, reason="too few items") if e.metric == "lms" else e for e in one.estimates]
+        audits.append(replace(one, estimates=tuple(found)))
+    (row,) = only(replace(evidence, audits=tuple(audits))).rows
+    assert row.absent == "no checkpoint has a sound LM score: too few items"
 
 
 def test_models_of_no_sweep_are_in_no_table_of_checkpoints(sample: ModuleType) -> None:

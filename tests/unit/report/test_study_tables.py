@@ -16,6 +16,7 @@ from pytest_biasaudit.errors import EvidenceError
 from pytest_biasaudit.metrics.benchmarks.measure import measure_benchmark
 from pytest_biasaudit.metrics.metric import Estimate
 from pytest_biasaudit.metrics.registry import METRICS
+from pytest_biasaudit.models.point import SweepPoint
 from pytest_biasaudit.models.protocol import ModelIdentity
 from pytest_biasaudit.outcomes.benchmarks.item_outcome import item_outcome
 from pytest_biasaudit.outcomes.collect import Collected
@@ -234,6 +235,24 @@ def test_a_model_that_stands_for_nothing_is_left_out_of_tau_c_and_named(sample: 
     assert "(3 models; left out: distilbert)" in text
 
 
+TOO_SURE = "the p takes models for independent, which children of one parent and checkpoints of one training are not"
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [({}, False), ({"parent": "base"}, True), ({"point": SweepPoint(model="m", revision="step1")}, True)],
+)
+def test_a_p_over_models_that_are_related_is_said_to_be_too_sure(
+    sample: ModuleType, changes: dict[str, Any], said: bool
+) -> None:
+    evidence = stereoset(sample)
+    *others, last = evidence.audits
+    related = replace(evidence, audits=(*others, replace(last, model=replace(last.model, **changes))))
+    assert (TOO_SURE in study_lines(study_tables(related), width=200)) == said
+    two = replace(related, audits=related.audits[-2:])
+    assert TOO_SURE not in study_lines(study_tables(two), width=200)  # no p, and nothing to be too sure of
+
+
 def test_tau_c_of_two_models_is_said_to_be_undefined(sample: ModuleType) -> None:
     evidence = stereoset(sample)
     two = replace(evidence, audits=evidence.audits[:2])
@@ -315,6 +334,16 @@ def test_changes_measured_from_answers_have_paired_intervals_around_them(compres
         assert cell.change_interval is not None
         assert cell.change_interval.low < cell.change < cell.change_interval.high
     assert all(cell.change is None and cell.change_interval is None for cell in cells(table, "base").values())
+
+
+def test_of_two_parents_of_the_same_weights_the_one_is_named_that_the_child_was_made_from(
+    sample: ModuleType, compressed: Evidence
+) -> None:
+    base, child = compressed.audits
+    twin = replace(base, model=replace(base.model, name="also-base"))
+    assert twin.model.digest == base.model.digest
+    rows = {row.model: row.baseline for row in only(evidence_of(sample, [twin, base, child])).rows}
+    assert rows == {"also-base": "", "base": "", "int4": "base"}
 
 
 def lacking(outcomes: Sequence[Outcome], count: int, status: Status = "error") -> tuple[Outcome, ...]:

@@ -219,7 +219,10 @@ def bound_faults(metric: Metric, key: str, bound: float) -> Iterator[str]:
     if key == "max_increase":
         if not metric.by_group and metric.change is None:
             instead = "min, or with min_recovery" if metric.recovery is not None else "min or max"
-            yield f"{metric.name} compares no groups, so there is no bias in it to rise; limit it with {instead}"
+            why = "compares no groups, so there is no bias in it to rise"
+            if metric.items is not None and not metric.utility:
+                why = "is no mean over items that could be paired, so no change of it has an interval"
+            yield f"{metric.name} {why}; limit it with {instead}"
         elif bound < 0:
             yield "must be 0 or more: the highest rise allowed"
         elif metric.judged != "ratio" and bound > furthest:

@@ -72,6 +72,8 @@ class VerdictRow:
     """Of the audit's section on the page."""
     counted: str = ""
     """What the counts count, where that is not answers: "items"."""
+    noise: str = ""
+    """What asking the other model again changes by itself; "" where that was not measured."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -311,6 +313,7 @@ def _verdict_row(record: AuditRecord, judgement: Judgement, counts: Counts, anch
         message=shortened(judgement.message, MESSAGE_LENGTH),
         anchor=anchor,
         counted="items" if isinstance(record.audit, BenchmarkAudit) else "",
+        noise="" if estimate is None or estimate.noise is None else wording.number(estimate.noise.value),
     )
 
 

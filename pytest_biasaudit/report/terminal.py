@@ -99,7 +99,7 @@ def _table(rows: Sequence[VerdictRow], *, narrow: bool, unicode: bool) -> Table:
         table.add_row(
             *(_text(name if first else "") for name in names),
             _text(f"{row.limit}\n{row.comparison}" if not narrow or row.counted else row.limit),
-            _text(f"{row.estimate}{interval}"),
+            _text(f"{row.estimate}{interval}" + (f"\nnoise floor {row.noise}" if row.noise else "")),
             _text(f"{row.bound}\nrule {row.rule}" if row.rule_note else row.bound),
             _text(_word(row.verdict, unicode=unicode), STYLES[row.verdict]),
             _text(_answers(row) if first else ""),

@@ -13,6 +13,9 @@ from pytest_biasaudit.comparing import another_batch_size
 from pytest_biasaudit.models.protocol import Question
 from pytest_biasaudit.records.codec import audit_to_plain
 from pytest_biasaudit.records.decode import audit_from_plain
+from pytest_biasaudit.records.evidence import assemble, evidence_from_plain
+from pytest_biasaudit.records.provenance import run_info
+from pytest_biasaudit.report.terminal import render_terminal
 from tests.wobbly_model import WobblyModel
 
 CONTEXT = """
@@ -206,3 +209,13 @@ def test_one_model_twice_is_never_over_in_a_hundred_seeds(tmp_path: Path) -> Non
                         over += judgement.verdict is Verdict.OVER
     assert judged == 500
     assert over == 0
+
+
+def test_the_terminal_shows_it_under_the_estimate(context: Path) -> None:
+    _, child = pair(0, turned=0.1)
+    with Auditor(Settings(cache=None, noise_floor=True)) as auditor:
+        record = auditor.run(context, audit="numbers", model=child).record
+    run = run_info(seed=0, argv=["pytest"])
+    evidence = evidence_from_plain(assemble([audit_to_plain(record)], [record.context], [record.model], run=run))
+    shown = "\n".join(render_terminal(evidence, width=140, unicode=False))
+    assert shown.count("noise floor ") == 3

@@ -166,3 +166,17 @@ def test_an_unknown_metric_is_named() -> None:
     a, b = map(cells, tables(13))
     with pytest.raises(StatisticsError, match="'smdd'"):
         increase_of_magnitude(a, b, a, b, metric="smdd", level=0.95)
+
+
+@pytest.mark.parametrize("nudge", [-1e-15, 0.0, 1e-15])
+def test_the_last_digits_of_a_gap_of_nought_do_not_choose_its_standard_error(nudge: float) -> None:
+    a, b = tables(seed=5)
+    level = b - (np.nanmean(b, axis=0).mean() - np.nanmean(a, axis=0).mean())
+    both = [
+        increase_of_magnitude(
+            cells(a), cells(level + by), cells(a), cells(level + 3.0), metric="mean_difference", level=0.95
+        )
+        for by in (nudge, 1e-15)
+    ]
+    assert both[0].standard_error == pytest.approx(both[1].standard_error, rel=1e-9)
+    assert both[0].df == pytest.approx(both[1].df, rel=1e-9)

@@ -16,6 +16,9 @@ bits is optimum-quanto's qint8, and the asymmetric one torch's fake quantisation
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 import torch
 
 ROOM = 2**18
@@ -49,6 +52,21 @@ def round_in_place(
         error += float(torch.linalg.vector_norm(after - before)) ** 2
         some.copy_(after)
     return error, norm
+
+
+@contextmanager
+def one_thread() -> Iterator[None]:
+    """Torch on one thread inside, and on as many as before after.
+
+    Rounding is thousands of steps of some microseconds, and threads wait for each other after each: on two busy cores,
+    SmolLM2's 106 million weights took up to ten seconds on two threads, and a quarter of a second on one.
+    """
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
 
 
 def _symmetric(stretches: torch.Tensor, bits: int) -> torch.Tensor:

@@ -10,7 +10,7 @@ import torch
 from pytest_biasaudit.compression.linear import chosen_layers, untie_head
 from pytest_biasaudit.compression.materials import Applied, Materials
 from pytest_biasaudit.compression.quantization.chosen import LM_HEAD_LEFT, LM_HEAD_QUANTISED, LM_HEAD_UNTIED
-from pytest_biasaudit.compression.quantization.round_to_nearest import round_in_place
+from pytest_biasaudit.compression.quantization.round_to_nearest import one_thread, round_in_place
 from pytest_biasaudit.compression.recipe import Step
 from pytest_biasaudit.compression.storage import stored_bytes
 from pytest_biasaudit.errors import RecipeError
@@ -48,7 +48,8 @@ def apply(module: torch.nn.Module, step: Step, materials: Materials) -> Applied:
             continue
         seen.add(weight.data_ptr())
         matrix = weight.data.T if one.transposed else weight.data
-        lost, whole = round_in_place(matrix, bits=bits, group_size=group_size, symmetric=symmetric)
+        with one_thread():
+            lost, whole = round_in_place(matrix, bits=bits, group_size=group_size, symmetric=symmetric)
         if not math.isfinite(whole):
             raise RecipeError(
                 f"quantize = 'rtn': the weights of {one.name} are not all finite numbers; nothing can be rounded"

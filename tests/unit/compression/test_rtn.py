@@ -102,6 +102,21 @@ def test_the_module_is_changed_where_it_stands_without_a_second_copy() -> None:
     assert {name: weight.data_ptr() for name, weight, _ in linear_weights(model, lm_head=False)} == places
 
 
+def test_torch_has_its_threads_back_whatever_happens() -> None:
+    before = torch.get_num_threads()
+    torch.set_num_threads(2)
+    try:
+        rtn(tiny("llama"))
+        assert torch.get_num_threads() == 2
+        broken = tiny("llama")
+        broken.model.layers[0].mlp.up_proj.weight.data.fill_(float("nan"))
+        with pytest.raises(RecipeError):
+            rtn(broken)
+        assert torch.get_num_threads() == 2
+    finally:
+        torch.set_num_threads(before)
+
+
 @pytest.mark.parametrize("symmetric", [True, False])
 def test_conv1d_is_rounded_by_output_in_groups_of_inputs(symmetric: bool) -> None:
     model = tiny("gpt2")

@@ -27,6 +27,8 @@ from pytest_biasaudit.report.study_columns import (
 )
 from pytest_biasaudit.stats.interval import Interval
 
+FULL_PRECISION = ("", "float32")
+"""What the study's models are loaded in; "" where a record does not say."""
 OWN_DATA = "bundled:"
 """How the source of our own data begins: scores on it are not those of the published sets."""
 
@@ -46,7 +48,7 @@ class PrintedRow:
     """"" as loaded, or "int8"."""
     step: int | None
     scores: Mapping[str, float]
-    """By axis; the LM score under the name of its metric."""
+    """By axis or test; the LM score under the name of its metric."""
     caution: str
     """What makes the whole row doubtful; mostly empty."""
 
@@ -60,8 +62,10 @@ class PrintedBenchmark:
     """Metric of the LM score; "" where the study gives none."""
     scores: tuple[str, ...]
     """Names of the score that are the study's; empty: there is one way only."""
+    facts: Mapping[str, str]
+    """What else must be as in the study, as a record's facts say it."""
     items: Mapping[str, int]
-    """How many a figure rests on in the data that are published, by axis or metric."""
+    """How many a figure rests on in the data that are published, by axis, test or metric."""
     caution: str
 
 
@@ -121,6 +125,7 @@ def printed() -> Printed:
                 metric=one["metric"],
                 skill=one.get("skill", ""),
                 scores=tuple(one.get("scores", ())),
+                facts=one.get("facts", {}),
                 items=one["items"],
                 caution=one["caution"],
             )
@@ -135,7 +140,7 @@ def printed() -> Printed:
                 recipe=one["recipe"],
                 step=one.get("step"),
                 scores=one["scores"],
-                caution=raw["cautions"].get(one["model"], ""),
+                caution=one.get("caution") or raw["cautions"].get(one["model"], ""),
             )
             for one in raw["row"]
         ),
@@ -147,13 +152,13 @@ def beside_published(evidence: Evidence) -> tuple[BesideTable, ...]:
     tables = []
     for by_data in benchmarks_of(evidence):
         for records in by_data:
-            table = _table(records)
+            table = _table(records, evidence.models)
             if table.rows:
                 tables.append(table)
     return tuple(tables)
 
 
-def _table(records: Sequence[AuditRecord]) -> BesideTable:
+def _table(records: Sequence[AuditRecord], evidence_models: Sequence[ModelIdentity]) -> BesideTable:
     kind = records[0].audit.kind
     known = printed()
     benchmark = known.benchmarks.get(kind)
@@ -163,11 +168,13 @@ def _table(records: Sequence[AuditRecord]) -> BesideTable:
     for record in records:
         if benchmark is None or not _same_benchmark(record, benchmark):
             continue
-        row = _row_of(record.model, kind)
-        if row is not None:
-            rows += _beside(record, row, benchmark, columns, notes)
-        elif record.model.parent is not None and any(record.model.source in one.sources for one in known.rows):
-            notes.setdefault(f"nothing is printed for {record.model.name}: the study's int8 is {known.int8}")
+        model = record.model
+        recipe = _recipe_of(model, evidence_models)
+        if recipe is not None:
+            for row in _rows_of(model, recipe, kind):
+                rows += _beside(record, row, benchmark, columns, notes)
+        elif any(model.source in one.sources for one in known.rows):
+            notes.setdefault(f"nothing is printed for {model.name}: {_not_the_studys(model, evidence_models)}")
     if rows and benchmark is not None:
         notes = {benchmark.caution: None, **notes}
     return BesideTable(
@@ -188,31 +195,46 @@ def _same_benchmark(record: AuditRecord, benchmark: PrintedBenchmark) -> bool:
         return False
     if benchmark.scores and score_name(record) not in benchmark.scores:
         return False
+    facts = dict(record.facts)
+    if any(facts.get(name) != value for name, value in benchmark.facts.items()):
+        return False
     return dict(record.audit.settings).get("task", "intrasentence") == "intrasentence"
 
 
-def _row_of(model: ModelIdentity, kind: str) -> PrintedRow | None:
-    """The study's row of a model; None where it is none of the study's."""
-    recipe = _recipe_of(model)
-    if recipe is None:
-        return None
+def _rows_of(model: ModelIdentity, recipe: str, kind: str) -> Iterator[PrintedRow]:
+    """The study's rows of a model: of SEAT one in each of its tables; nothing where it is none of the study's."""
     revision = model.point.revision if model.point is not None else None
     for row in printed().rows:
         step = None if row.step is None else f"step{row.step}"
         if row.kind == kind and model.source in row.sources and row.recipe == recipe and revision == step:
-            return row
-    return None
+            yield row
 
 
-def _recipe_of(model: ModelIdentity) -> str | None:
-    """What the study would call the model's compression; None for one that it did not use."""
+def _recipe_of(model: ModelIdentity, models: Sequence[ModelIdentity]) -> str | None:
+    """What the study would call the model's compression; None for one that it did not use.
+
+    A child that the study's call made from another child, a pruned one say, is none of the study's: its parent must be known
+    to be as loaded.
+    """
+    if model.dtype not in FULL_PRECISION:
+        return None
     if model.parent is None:
         return ""
-    if len(model.recipe) != 1:
+    loaded = any(one.digest == model.parent_digest and one.parent is None for one in models)
+    if len(model.recipe) != 1 or not loaded:
         return None
     (step,) = model.recipe
     study = step.get("quantize") == "torch-dynamic" and step.get("dtype") == "qint8" and step.get("lm_head") is True
     return "int8" if study else None
+
+
+def _not_the_studys(model: ModelIdentity, models: Sequence[ModelIdentity]) -> str:
+    """What sets a child or a loading apart from the study's."""
+    if model.dtype not in FULL_PRECISION:
+        return f"it is in {model.dtype}, and the study's models are in float32"
+    if model.parent is not None and all(one.digest != model.parent_digest for one in models):
+        return f"its parent {model.parent} is not in the evidence, so what it was made from is not known"
+    return f"the study's int8 is {printed().int8}, of the model as it is loaded"
 
 
 def _beside(
@@ -234,7 +256,7 @@ def _beside(
         if mine is None or mine.value is None:
             continue
         items, full = mine.n + mine.missing, benchmark.items[name]
-        if items < full:
+        if items < full or (items > full and not benchmark.skill):  # StereoSet's hidden half is the larger one
             what = f"of {column.part}" if column.part else "in all"
             notes.setdefault(
                 f"{record.audit.id} asks {items:,} items {what} and the published data have {full:,}, so nothing stands beside "

@@ -48,13 +48,65 @@ def test_every_percentage_of_table_1_is_a_whole_number_of_pairs(row: Any) -> Non
     assert counted == [row.scores[axis] for axis in CROWS]
 
 
+AXES = {1: {"gender", "religion", "race-color"}, 4: {"gender", "religion", "race", "lms"}}
+TESTS = {
+    7: {"sent-weat6", "sent-weat6b", "sent-weat7", "sent-weat7b", "sent-weat8", "sent-weat8b"},
+    8: {
+        "sent-angry_black_woman_stereotype", "sent-angry_black_woman_stereotype_b", "sent-weat3", "sent-weat3b",
+        "sent-weat4", "sent-weat5", "sent-weat5b",
+    },
+    9: {"sent-religion1", "sent-religion1b", "sent-religion2", "sent-religion2b"},
+}  # fmt: skip
+MEANS = {  # the last column of tables 7, 8 and 9: mean |d| of the row, as printed
+    ("BERT Base", ""): (0.620, 0.620, 0.492),
+    ("BERT Base", "int8"): (0.462, 0.735, 0.397),
+    ("BERT Large", ""): (0.332, 0.517, 0.186),
+    ("BERT Large", "int8"): (0.846, 0.295, 0.397),
+    ("DistilBERT", ""): (0.138, 0.544, 0.274),
+    ("RoBERTa Base", ""): (0.940, 0.307, 0.127),
+    ("RoBERTa Base", "int8"): (0.533, 0.295, 0.298),
+    ("RoBERTa Large", ""): (0.628, 0.432, 0.387),
+    ("RoBERTa Large", "int8"): (0.300, 0.312, 0.179),
+    ("DistilRoBERTa", ""): (0.999, 0.381, 0.232),
+}
+
+
 def test_all_rows_of_the_tables_are_there_with_every_score() -> None:
     tables = [row.table for row in printed().rows]
-    assert {table: tables.count(table) for table in set(tables)} == {1: 10, 2: 6, 3: 6, 4: 10, 5: 6, 6: 6}
+    assert {table: tables.count(table) for table in set(tables)} == {
+        **{1: 10, 2: 6, 3: 6, 4: 10, 5: 6, 6: 6},
+        **{7: 10, 8: 10, 9: 10},
+    }
     for row in printed().rows:
-        axes = {"gender", "religion", "race-color"} if row.table == 1 else {"gender", "religion", "race", "lms"}
-        assert set(row.scores) == axes
-        assert all(40 < value < 100 for value in row.scores.values())
+        assert set(row.scores) == ({**AXES, **TESTS}.get(row.table) or AXES[4])
+        if row.table in TESTS:
+            assert all(-2 < value < 2 for value in row.scores.values())
+        else:
+            assert all(40 < value < 100 for value in row.scores.values())
+        assert set(row.scores) <= set(printed().benchmarks[row.kind].items)
+
+
+@pytest.mark.parametrize(
+    "row", [row for row in printed().rows if row.table in TESTS], ids=lambda row: f"{row.table}-{row.model}{row.recipe}"
+)
+def test_every_row_of_effects_has_the_mean_magnitude_that_is_printed_beside_it(row: Any) -> None:
+    mean = sum(map(abs, row.scores.values())) / len(row.scores)
+    # Each effect is rounded to 0.001, and so is the mean: together they may be one unit apart, and no more.
+    assert mean == pytest.approx(MEANS[row.model, row.recipe][row.table - 7], abs=0.00101)
+
+
+def test_rows_that_the_study_prints_twice_are_marked_where_they_are_out_of_place() -> None:
+    rows = {(row.table, row.model, row.recipe): row for row in printed().rows if row.table in TESTS}
+    again = {
+        (8, "BERT Large", "int8"): (8, "RoBERTa Base", "int8"),
+        (9, "BERT Large", "int8"): (9, "BERT Base", "int8"),
+    }
+    for place, original in again.items():
+        assert rows[place].scores == rows[original].scores
+        assert "here again, so it is not usable" in rows[place].caution
+        assert rows[original].caution == ""
+    marked = {place for place, row in rows.items() if "here again" in row.caution}
+    assert marked == set(again)
 
 
 def test_the_crossed_tables_are_of_the_steps_that_the_best_ones_name() -> None:
@@ -182,6 +234,79 @@ def test_the_studys_int8_is_found_by_its_call_and_no_other_int8(sample: ModuleTy
     }
     unprinted = [note for note in table.notes if note.startswith("nothing is printed for")]
     assert [note.split(":")[0].split()[-1] for note in unprinted] == ["rtn", "half", "headless", "copy"]
+
+
+SEAT = ("sent-weat6", "sent-weat3", "sent-religion1")
+
+
+def seat(sample: ModuleType, model: ModelIdentity, *, items: int | None = None, **changes: Any) -> AuditRecord:
+    """Three tests, one of each of the study's tables."""
+    asked = printed().benchmarks["seat"].items
+    found = [
+        replace(estimate("effect_size", 0.5, test, items or asked.get(test, 100)), attribute="test")
+        for test in (*SEAT, "sent-weat1")
+    ]
+    facts = {"facts": (("score", "difference of mean cosines"), ("pooling", "mean"), ("ddof", "1")), **changes}
+    return _record(sample, "seat", model, [*found, estimate("mean_abs_effect", 0.4, "", 800)], **facts)
+
+
+def test_effects_of_all_three_tables_stand_beside_their_tests_and_no_other_figure_does(sample: ModuleType) -> None:
+    rows = only(sample, seat(sample, model_of(BERT))).rows
+    assert by_figure(rows) == {"sent-weat6": 0.931, "sent-weat3": 0.778, "sent-religion1": 0.744}
+    assert [row.where for row in rows] == ["table 7, BERT Base", "table 8, BERT Base", "table 9, BERT Base"]
+
+
+@pytest.mark.parametrize(
+    "facts", [(("pooling", "cls"), ("ddof", "1")), (("pooling", "mean"), ("ddof", "0")), (("pooling", "mean"),)]
+)
+def test_effects_of_other_vectors_or_another_deviation_are_not_the_studys(
+    sample: ModuleType, facts: tuple[tuple[str, str], ...]
+) -> None:
+    assert beside_published(evidence_of(sample, seat(sample, model_of(BERT), facts=facts))) == ()
+
+
+def test_effects_of_shorter_or_longer_sets_have_nothing_beside_them(sample: ModuleType) -> None:
+    for items in (60, 1000):
+        assert beside_published(evidence_of(sample, seat(sample, model_of(BERT), items=items))) == ()
+
+
+def test_the_studys_int8_of_a_child_is_not_the_studys(sample: ModuleType) -> None:
+    base = model_of(BERT)
+    recipe = ({"prune": "magnitude", "sparsity": 0.5},)
+    pruned = model_of(BERT, name="pruned", parent="bert", parent_digest=base.digest, recipe=recipe)
+    both = model_of(BERT, name="both", parent="pruned", parent_digest=pruned.digest, recipe=DYNAMIC)
+    table = only(sample, *(crows(sample, one) for one in (base, pruned, both)))
+    assert {row.model for row in table.rows} == {"bert"}
+    assert any(note.startswith("nothing is printed for both: ") for note in table.notes)
+    orphan = only(sample, *(crows(sample, one) for one in (base, both)))
+    assert {row.model for row in orphan.rows} == {"bert"}
+    assert (
+        "nothing is printed for both: its parent pruned is not in the evidence, so what it was made from is not known"
+        in orphan.notes
+    )
+
+
+def test_a_model_loaded_in_half_precision_is_not_the_studys(sample: ModuleType) -> None:
+    half = model_of(BERT, name="half", dtype="bfloat16")
+    table = only(sample, crows(sample, model_of(BERT, dtype="float32")), crows(sample, half))
+    assert {row.model for row in table.rows} == {"bert"}
+    assert "nothing is printed for half: it is in bfloat16, and the study's models are in float32" in table.notes
+
+
+def test_a_step_that_the_study_does_not_print_is_not_said_to_be_another_compression(sample: ModuleType) -> None:
+    source = "EleutherAI/pythia-70m-deduped"
+
+    def at(revision: str, **changes: Any) -> ModelIdentity:
+        point = SweepPoint(model="p", revision=revision)
+        return model_of(source, name=f"p@{revision}{'+int8' if changes else ''}", point=point, **changes)
+
+    models = []
+    for step in ("step21000", "step1000"):
+        parent = at(step)
+        models += [parent, at(step, parent=parent.name, parent_digest=parent.digest, recipe=DYNAMIC)]
+    table = only(sample, *(stereoset(sample, one) for one in models))
+    assert {row.model for row in table.rows} == {"p@step21000", "p@step21000+int8"}
+    assert not any("nothing is printed" in note for note in table.notes)
 
 
 def test_a_checkpoint_is_found_by_its_step(sample: ModuleType) -> None:

@@ -44,7 +44,7 @@ def save(model: object, folder: str | Path, *, date: str | None = None) -> Path:
     """
     if not isinstance(model, TransformerModel):
         raise ModelError(f"only a model whose weights are at hand can be saved; this is a {type(model).__name__}")
-    target = Path(folder)
+    target = Path(folder).absolute()
     name = model.identity.name
     if target.exists() and (not target.is_dir() or (any(target.iterdir()) and not ours(target))):
         raise ModelError(f"{name}: {target} holds what is not a saved child; choose another folder")

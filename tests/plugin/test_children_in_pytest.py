@@ -1,0 +1,80 @@
+"""A child in a pytest run: its notes are printed and kept, and the fixture saves it."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from pytest_biasaudit.compression.saving import save
+from pytest_biasaudit.models.load import wrap_live
+from tests.tiny_models import byte_tokenizer, tiny
+
+CONTEXT = """
+schema = 1
+[context]
+id = "tiny"
+title = "A tiny context"
+process = "p"
+use = "u"
+affected = ["a"]
+harms = ["h"]
+oversight = "o"
+response = "r"
+owner = "w"
+jurisdictions = ["EU"]
+language = "en"
+[[audit]]
+id = "first"
+kind = "counterfactual"
+prompt = "Ask {person} about {thing}?"
+[audit.slots]
+thing = ["tea", "rain"]
+[audit.people]
+attribute = "gender"
+source = "us-names"
+groups = ["men", "women"]
+per_group = 2
+[audit.outcome]
+kind = "yes-no"
+[[audit.limit]]
+id = "answered"
+metric = "answer_rate"
+min = 0.0
+basis = "engineering"
+reason = "A random model answers what it likes."
+"""
+MODELS = """
+[models.base]
+source = "base"
+[models.int4]
+parent = "base"
+recipe = [{ quantize = "rtn", bits = 4 }]
+"""
+TEST = """
+def test_saving(biasaudit, biasaudit_load):
+    child = biasaudit_load("int4")
+    assert biasaudit.save(child, "saved").name == "saved"
+    assert biasaudit.save("int4", "again", date="2026-12-01").name == "again"
+"""
+
+
+def test_the_notes_of_a_child_are_printed_and_kept_and_the_fixture_saves_it(pytester: pytest.Pytester) -> None:
+    folder = save(wrap_live("base", tiny(), byte_tokenizer()), pytester.path / "base")
+    (folder / "biasaudit-record.json").unlink()
+    for name, text in (("tiny.bias.toml", CONTEXT), ("biasaudit.toml", MODELS), ("test_saving.py", TEST)):
+        (pytester.path / name).write_text(text, encoding="utf-8")
+    done = pytester.runpytest_subprocess(
+        "--biasaudit-observe", "--biasaudit-json=evidence.json", "-p", "no:cacheprovider"
+    )
+    done.assert_outcomes(passed=3)
+    done.stdout.fnmatch_lines(["note: int4: quantize rtn: 4 bits a weight were asked for, 32 are stored (float32)*"])
+    evidence = json.loads(Path(pytester.path / "evidence.json").read_text(encoding="utf-8"))
+    achieved = {model["name"]: model["achieved"] for model in evidence["models"]}
+    assert achieved["base"] == {}
+    assert achieved["int4"]["notes"][0].startswith("quantize rtn: 4 bits")
+    saved = json.loads((pytester.path / "saved" / "biasaudit-record.json").read_text(encoding="utf-8"))
+    assert saved["achieved"] == achieved["int4"]
+    assert "date" not in saved
+    assert (pytester.path / "again" / "biasaudit-record.json").is_file()

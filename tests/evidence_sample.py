@@ -30,8 +30,9 @@ from pytest_biasaudit.models.protocol import ModelIdentity
 from pytest_biasaudit.outcomes.outcome import Outcome, Reading
 from pytest_biasaudit.prompts.benchmarks.data import DataFacts
 from pytest_biasaudit.prompts.prompt import Person, Prompt
-from pytest_biasaudit.records.codec import Plain, audit_to_plain
+from pytest_biasaudit.records.codec import audit_to_plain
 from pytest_biasaudit.records.evidence import Evidence, assemble, evidence_from_plain
+from pytest_biasaudit.records.plain_values import Plain
 from pytest_biasaudit.records.provenance import Environment, Git, RunInfo
 from pytest_biasaudit.records.record import AuditRecord
 from pytest_biasaudit.stats.interval import Interval

@@ -11,7 +11,7 @@ back is in `decode`. Two rules for what JSON cannot say:
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import asdict
 from datetime import date, datetime, time
 from pathlib import Path
@@ -27,16 +27,15 @@ from pytest_biasaudit.context.declaration import (
     Setting,
 )
 from pytest_biasaudit.errors import EvidenceError
-from pytest_biasaudit.metrics.beside import Moved, NoiseFloor
-from pytest_biasaudit.metrics.metric import Estimate, GroupSummary
+from pytest_biasaudit.metrics.metric import Estimate
 from pytest_biasaudit.models.point import SweepPoint
 from pytest_biasaudit.models.protocol import ModelIdentity
 from pytest_biasaudit.outcomes.outcome import Outcome
+from pytest_biasaudit.records.estimates import estimate_to_plain
+from pytest_biasaudit.records.plain_values import Plain, finite, floats, text, text_or_none
 from pytest_biasaudit.records.quotes import quoted
 from pytest_biasaudit.records.record import AuditRecord, Rerun
 from pytest_biasaudit.verdict.verdict import Judgement, Verdict
-
-Plain = dict[str, object]
 
 
 def audit_to_plain(record: AuditRecord) -> Plain:
@@ -58,29 +57,29 @@ def audit_to_plain(record: AuditRecord) -> Plain:
             continue
         prompts.setdefault(
             outcome.prompt_sha256,
-            {"system": _text_or_none(asked.system), "text": _text(asked.text), "prefill": _text(asked.prefill)},
+            {"system": text_or_none(asked.system), "text": text(asked.text), "prefill": text(asked.prefill)},
         )
     return {
-        "context": _text(record.context.id),
+        "context": text(record.context.id),
         "context_sha256": record.context.sha256,
-        "audit": _text(record.audit.id),
-        "model": _text(record.model.name),
+        "audit": text(record.audit.id),
+        "model": text(record.model.name),
         "model_digest": record.model.digest,
         "kind": str(record.audit.kind),
-        "prompt_format": _text(record.prompt_format),
+        "prompt_format": text(record.prompt_format),
         "seed": int(record.seed),
         "batch_size": int(record.batch_size),
-        "seconds": _finite(record.seconds) or 0.0,
+        "seconds": finite(record.seconds) or 0.0,
         "asked": int(record.asked),
         "recalled": int(record.recalled),
         "prompts": prompts,
         "outcomes": [_outcome_to_plain(outcome, shown) for outcome in record.outcomes],
         "controls": [_outcome_to_plain(outcome, frozenset()) for outcome in record.controls],
-        "facts": {_text(name): _text(words) for name, words in record.facts},
-        "data": None if record.data is None else {name: _text(value) for name, value in asdict(record.data).items()},
-        "obstacle": _text(record.obstacle),
+        "facts": {text(name): text(words) for name, words in record.facts},
+        "data": None if record.data is None else {name: text(value) for name, value in asdict(record.data).items()},
+        "obstacle": text(record.obstacle),
         "reruns": [_rerun_to_plain(rerun) for rerun in record.reruns],
-        "estimates": [_estimate_to_plain(estimate) for estimate in estimates],
+        "estimates": [estimate_to_plain(estimate) for estimate in estimates],
         "verdicts": verdicts,
     }
 
@@ -88,18 +87,18 @@ def audit_to_plain(record: AuditRecord) -> Plain:
 def context_to_plain(context: Context) -> Plain:
     """A context: its elements, its audits as understood (`audits`), what was written (`declared`), a digest."""
     return {
-        "id": _text(context.id),
-        "title": _text(context.title),
-        "process": _text(context.process),
-        "use": _text(context.use),
-        "affected": [_text(one) for one in context.affected],
-        "harms": [_text(one) for one in context.harms],
-        "oversight": _text(context.oversight),
-        "response": _text(context.response),
-        "owner": _text(context.owner),
-        "jurisdictions": [_text(one) for one in context.jurisdictions],
-        "language": _text(context.language),
-        "file": _text(_shown(context.path)),
+        "id": text(context.id),
+        "title": text(context.title),
+        "process": text(context.process),
+        "use": text(context.use),
+        "affected": [text(one) for one in context.affected],
+        "harms": [text(one) for one in context.harms],
+        "oversight": text(context.oversight),
+        "response": text(context.response),
+        "owner": text(context.owner),
+        "jurisdictions": [text(one) for one in context.jurisdictions],
+        "language": text(context.language),
+        "file": text(_shown(context.path)),
         "sha256": context.sha256,
         "audits": [_declared_audit_to_plain(audit) for audit in context.audits],
         "declared": plain(context.declared, where=f"context {context.id!r}"),
@@ -110,23 +109,23 @@ def model_to_plain(model: ModelIdentity) -> Plain:
     """A model's identity, with the digest over all that decides its answers."""
     where = f"model {model.name!r}"
     return {
-        "name": _text(model.name),
-        "source": _text(model.source),
-        "revision": _text_or_none(model.revision),
+        "name": text(model.name),
+        "source": text(model.source),
+        "revision": text_or_none(model.revision),
         "weights_sha256": model.weights_sha256,
         "tokenizer_sha256": model.tokenizer_sha256,
         "chat_template_sha256": model.chat_template_sha256,
         "config_sha256": model.config_sha256,
-        "dtype": _text(model.dtype),
-        "architecture": _text(model.architecture),
+        "dtype": text(model.dtype),
+        "architecture": text(model.architecture),
         "parameters": int(model.parameters),
-        "parent": _text_or_none(model.parent),
+        "parent": text_or_none(model.parent),
         "parent_digest": model.parent_digest,
         "recipe": [plain(step, where=f"{where}, recipe") for step in model.recipe],
         "recipe_sha256": model.recipe_sha256,
         "achieved": plain(model.achieved, where=f"{where}, achieved"),
-        "libraries": {_text(name): _text(version) for name, version in model.libraries},
-        "lacks": _text(model.lacks),
+        "libraries": {text(name): text(version) for name, version in model.libraries},
+        "lacks": text(model.lacks),
         "cacheable": bool(model.cacheable),
         "point": None if model.point is None else _point_to_plain(model.point),
         "digest": model.digest,
@@ -135,9 +134,9 @@ def model_to_plain(model: ModelIdentity) -> Plain:
 
 def _point_to_plain(point: SweepPoint) -> Plain:
     return {
-        "model": _text(point.model),
-        "revision": _text_or_none(point.revision),
-        "recipe": _text(point.recipe),
+        "model": text(point.model),
+        "revision": text_or_none(point.revision),
+        "recipe": text(point.recipe),
         "place": int(point.place),
     }
 
@@ -151,13 +150,13 @@ def plain(value: object, *, where: str) -> object:
     if value is None or isinstance(value, bool):
         return value
     if isinstance(value, str):
-        return _text(str(value))
+        return text(str(value))
     if isinstance(value, int):
         return int(value)
     if isinstance(value, float):
-        return _finite(value)
+        return finite(value)
     if isinstance(value, Mapping):
-        return {_text(str(key)): plain(one, where=f"{where}/{key}") for key, one in value.items()}
+        return {text(str(key)): plain(one, where=f"{where}/{key}") for key, one in value.items()}
     if isinstance(value, (list, tuple)):
         return [plain(one, where=f"{where}/{at}") for at, one in enumerate(value)]
     if isinstance(value, (set, frozenset)):
@@ -165,7 +164,7 @@ def plain(value: object, *, where: str) -> object:
     if isinstance(value, (datetime, date, time)):
         return value.isoformat()
     if isinstance(value, Path):
-        return _text(_shown(value))
+        return text(_shown(value))
     item = getattr(value, "item", None)
     if callable(item) and getattr(value, "shape", None) == ():
         return plain(item(), where=where)
@@ -182,110 +181,34 @@ def _outcome_to_plain(outcome: Outcome, shown: frozenset[str]) -> Plain:
     if status == "ok" and (value is None or not math.isfinite(value)):
         status, reason = "error", f"the value was {value}, which is no number to count with"
     return {
-        "id": _text(prompt.id),
-        "template": _text(prompt.template),
-        "slots": {_text(name): _text(filling) for name, filling in prompt.slots},
-        "person": _text(prompt.person.name),
-        "person_id": _text(prompt.person_id),
-        "groups": {_text(attribute): _text(group) for attribute, group in prompt.person.groups},
+        "id": text(prompt.id),
+        "template": text(prompt.template),
+        "slots": {text(name): text(filling) for name, filling in prompt.slots},
+        "person": text(prompt.person.name),
+        "person_id": text(prompt.person_id),
+        "groups": {text(attribute): text(group) for attribute, group in prompt.person.groups},
         "repeat": int(outcome.repeat),
         "prompt_sha256": outcome.prompt_sha256,
-        "text": _text(outcome.text) if prompt.id in shown or len(outcome.text.split()) < 2 else "",
-        "value": _finite(value) if status == "ok" else None,
+        "text": text(outcome.text) if prompt.id in shown or len(outcome.text.split()) < 2 else "",
+        "value": finite(value) if status == "ok" else None,
         "status": status,
         "selected": None if reading.selected is None or status != "ok" else bool(reading.selected),
-        "reason": _text(reason),
-        "options": [[_text(option), _finite(share)] for option, share in outcome.options],
-        "option_mass": _finite(outcome.option_mass),
-        "scores": {_text(role): float(score) for role, score in outcome.scores if math.isfinite(score)},
-    }
-
-
-def _estimate_to_plain(estimate: Estimate) -> Plain:
-    interval, value, reason = estimate.interval, _finite(estimate.value), estimate.reason
-    if estimate.value is not None and value is None:
-        reason = "; ".join(filter(None, [reason, f"the value is {float(estimate.value)}, not a finite number"]))
-    return {
-        "metric": _text(estimate.metric),
-        "attribute": _text(estimate.attribute),
-        "groups": [_text(group) for group in estimate.groups],
-        "value": value,
-        "low": _finite(interval.low) if interval else None,
-        "high": _finite(interval.high) if interval else None,
-        "level": _finite(interval.level) if interval else None,
-        "method": _text(interval.method) if interval else None,
-        "p": _finite(estimate.p),
-        "p_adjusted": _finite(estimate.p_adjusted),
-        "n": int(estimate.n),
-        "by_group": {_text(summary.group): _summary_to_plain(summary) for summary in estimate.by_group},
-        "people": int(estimate.people),
-        "templates": int(estimate.templates),
-        "missing": int(estimate.missing),
-        "reason": _text(reason),
-        "versus": _text_or_none(estimate.versus),
-        "shows": str(estimate.shows),
-        "noise": None if estimate.noise is None else _noise_to_plain(estimate.noise),
-        "moved": [_moved_to_plain(moved) for moved in estimate.moved],
-        "remarks": [_text(remark) for remark in estimate.remarks],
-        "standard_error": _finite(estimate.standard_error),
-        "df": _finite(estimate.df),
-        "usable": bool(estimate.usable),
-        "sampled": _text(estimate.sampled),
-    }
-
-
-def _noise_to_plain(noise: NoiseFloor) -> Plain:
-    return {
-        "value": _finite(noise.value),
-        "low": _finite(noise.low),
-        "high": _finite(noise.high),
-        "level": _finite(noise.level),
-        "batch_size": int(noise.batch_size),
-        "first_batch_size": int(noise.first_batch_size),
-        "compared": int(noise.compared),
-        "changed": int(noise.changed),
-        "largest": _finite(noise.largest),
-        "reason": _text(noise.reason),
-    }
-
-
-def _moved_to_plain(moved: Moved) -> Plain:
-    return {
-        "group": _text(moved.group),
-        "value": _finite(moved.value),
-        "low": _finite(moved.low),
-        "high": _finite(moved.high),
-        "level": _finite(moved.level),
-        "n": int(moved.n),
-        "unit": _text(moved.unit),
-        "reason": _text(moved.reason),
+        "reason": text(reason),
+        "options": [[text(option), finite(share)] for option, share in outcome.options],
+        "option_mass": finite(outcome.option_mass),
+        "scores": {text(role): float(score) for role, score in outcome.scores if math.isfinite(score)},
     }
 
 
 def _rerun_to_plain(rerun: Rerun) -> Plain:
     """Its prompts are not quoted: they are those of the first asking."""
     return {
-        "versus": _text(rerun.versus),
-        "model": _text(rerun.model),
+        "versus": text(rerun.versus),
+        "model": text(rerun.model),
         "digest": rerun.digest,
         "batch_size": int(rerun.batch_size),
         "changed": [_outcome_to_plain(outcome, frozenset()) for outcome in rerun.changed],
         "controls_changed": [_outcome_to_plain(outcome, frozenset()) for outcome in rerun.controls_changed],
-    }
-
-
-def _summary_to_plain(summary: GroupSummary) -> Plain:
-    return {
-        "n": int(summary.n),
-        "asked": int(summary.asked),
-        "refused": int(summary.refused),
-        "unparseable": int(summary.unparseable),
-        "errors": int(summary.errors),
-        "people": int(summary.people),
-        "mean": _finite(summary.mean),
-        "sd": _finite(summary.sd),
-        "median": _finite(summary.median),
-        "rate": _finite(summary.rate),
     }
 
 
@@ -303,22 +226,20 @@ def _verdict_to_plain(judgement: Judgement, estimates: list[Estimate]) -> Plain:
     if judgement.verdict is Verdict.WITHIN:
         _refuse_empty_pass(judgement)
     return {
-        "limit": _text(limit.id),
+        "limit": text(limit.id),
         "verdict": str(judgement.verdict.value),
-        "message": _text(judgement.message),
+        "message": text(judgement.message),
         **{key: value for key, value in limit_to_plain(limit).items() if key != "id"},
         "estimate": None if judgement.estimate is None else position(judgement.estimate),
         "compared": [position(estimate) for estimate in judgement.compared],
-        "p": _finite(judgement.p),
-        "p_adjusted": _finite(judgement.p_adjusted),
+        "p": finite(judgement.p),
+        "p_adjusted": finite(judgement.p_adjusted),
     }
 
 
 def _refuse_empty_pass(judgement: Judgement) -> None:
     held = judgement.compared or ((judgement.estimate,) if judgement.estimate else ())
-    sound = [
-        one for one in held if _finite(one.value) is not None and (one.interval or judgement.limit.rule == "point")
-    ]
+    sound = [one for one in held if finite(one.value) is not None and (one.interval or judgement.limit.rule == "point")]
     if judgement.estimate is None or len(sound) < len(held):
         raise EvidenceError(
             f"limit {judgement.limit.id!r} was judged `within` without a finite estimate and interval for each of its "
@@ -329,18 +250,18 @@ def _refuse_empty_pass(judgement: Judgement) -> None:
 def limit_to_plain(limit: Limit) -> Plain:
     """A limit with every key, null where not set."""
     return {
-        "id": _text(limit.id),
-        "metric": _text(limit.metric),
-        "attribute": _text(limit.attribute),
-        "max": _finite(limit.max),
-        "min": _finite(limit.min),
-        "versus": _text_or_none(limit.versus),
-        "max_increase": _finite(limit.max_increase),
-        "min_recovery": _finite(limit.min_recovery),
+        "id": text(limit.id),
+        "metric": text(limit.metric),
+        "attribute": text(limit.attribute),
+        "max": finite(limit.max),
+        "min": finite(limit.min),
+        "versus": text_or_none(limit.versus),
+        "max_increase": finite(limit.max_increase),
+        "min_recovery": finite(limit.min_recovery),
         "rule": str(limit.rule),
         "level": float(limit.level),
         "basis": None if limit.basis is None else str(limit.basis),
-        "reason": _text(limit.reason),
+        "reason": text(limit.reason),
         "accept_one_template": bool(limit.accept_one_template),
     }
 
@@ -348,21 +269,21 @@ def limit_to_plain(limit: Limit) -> Plain:
 def _declared_audit_to_plain(audit: Audit) -> Plain:
     if isinstance(audit, BenchmarkAudit):
         return {
-            "id": _text(audit.id),
+            "id": text(audit.id),
             "kind": audit.kind,
-            "data": _text_or_none(audit.data),
+            "data": text_or_none(audit.data),
             "sha256": audit.sha256,
             "settings": {name: _setting_to_plain(value) for name, value in audit.settings},
             "limits": [limit_to_plain(limit) for limit in audit.limits],
         }
     assert isinstance(audit, CounterfactualAudit)
     return {
-        "id": _text(audit.id),
+        "id": text(audit.id),
         "kind": str(audit.kind),
-        "prompts": [_text(wording) for wording in audit.wordings],
-        "system": _text_or_none(audit.system),
-        "prefill": _text(audit.prefill),
-        "slots": {_text(slot): [_text(filling) for filling in fillings] for slot, fillings in audit.slots},
+        "prompts": [text(wording) for wording in audit.wordings],
+        "system": text_or_none(audit.system),
+        "prefill": text(audit.prefill),
+        "slots": {text(slot): [text(filling) for filling in fillings] for slot, fillings in audit.slots},
         "people": _people_to_plain(audit.people),
         "outcome": _spec_to_plain(audit.outcome),
         "limits": [limit_to_plain(limit) for limit in audit.limits],
@@ -372,17 +293,17 @@ def _declared_audit_to_plain(audit: Audit) -> Plain:
 def _setting_to_plain(value: Setting) -> object:
     """A list of texts as a list, named lists as a table, everything else as it is."""
     if not isinstance(value, tuple):
-        return _text(value) if isinstance(value, str) else value
+        return text(value) if isinstance(value, str) else value
     if value and isinstance(value[0], tuple):
-        return {_text(str(name)): [_text(one) for one in texts] for name, texts in value}
-    return [_text(str(one)) for one in value]
+        return {text(str(name)): [text(one) for one in texts] for name, texts in value}
+    return [text(str(one)) for one in value]
 
 
 def _people_to_plain(people: People) -> Plain:
     return {
-        "attributes": [_text(attribute) for attribute in people.attributes],
-        "source": _text(people.source),
-        "groups": [[_text(group) for group in groups] for groups in people.groups],
+        "attributes": [text(attribute) for attribute in people.attributes],
+        "source": text(people.source),
+        "groups": [[text(group) for group in groups] for groups in people.groups],
         "per_group": int(people.per_group),
     }
 
@@ -390,35 +311,17 @@ def _people_to_plain(people: People) -> Plain:
 def _spec_to_plain(spec: OutcomeSpec) -> Plain:
     return {
         "kind": str(spec.kind),
-        "unit": _text(spec.unit),
+        "unit": text(spec.unit),
         "favourable": str(spec.favourable),
-        "plausible": _floats(spec.plausible),
+        "plausible": floats(spec.plausible),
         "repeats": int(spec.repeats),
         "temperature": float(spec.temperature),
         "max_new_tokens": int(spec.max_new_tokens),
-        "options": [_text(option) for option in spec.options],
-        "favourable_option": _text_or_none(spec.favourable_option),
-        "scale": _floats(spec.scale),
-        "scorer": _text_or_none(spec.scorer),
+        "options": [text(option) for option in spec.options],
+        "favourable_option": text_or_none(spec.favourable_option),
+        "scale": floats(spec.scale),
+        "scorer": text_or_none(spec.scorer),
     }
-
-
-def _floats(values: Sequence[float] | None) -> list[float | None] | None:
-    return None if values is None else [_finite(value) for value in values]
-
-
-def _finite(value: float | None) -> float | None:
-    """The number as a plain float; None for none, NaN and the infinities."""
-    return None if value is None or not math.isfinite(value) else float(value)
-
-
-def _text(text: str) -> str:
-    """The text as UTF-8 can hold it: a lone surrogate becomes its escape."""
-    return str(text).encode("utf-8", "backslashreplace").decode("utf-8")
-
-
-def _text_or_none(text: str | None) -> str | None:
-    return None if text is None else _text(text)
 
 
 def _shown(path: Path) -> str:

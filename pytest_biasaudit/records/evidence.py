@@ -19,8 +19,9 @@ from typing import Any
 from pytest_biasaudit.context.declaration import Context
 from pytest_biasaudit.errors import EvidenceError
 from pytest_biasaudit.models.protocol import ModelIdentity
-from pytest_biasaudit.records.codec import Plain, context_to_plain, model_to_plain
+from pytest_biasaudit.records.codec import context_to_plain, model_to_plain
 from pytest_biasaudit.records.decode import audit_from_plain, context_from_plain, model_from_plain
+from pytest_biasaudit.records.plain_values import Plain
 from pytest_biasaudit.records.provenance import Environment, Git, RunInfo
 from pytest_biasaudit.records.record import AuditRecord
 

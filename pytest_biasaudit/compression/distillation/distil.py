@@ -21,9 +21,10 @@ from pytest_biasaudit.compression.distillation.objective import Objective, mean_
 from pytest_biasaudit.compression.distillation.rows import Frame, Rows, cut
 from pytest_biasaudit.compression.distillation.student import evenly_spaced, layer_count, shortened
 from pytest_biasaudit.compression.materials import Applied, Materials, TextFile
+from pytest_biasaudit.compression.precision import cast_weights
 from pytest_biasaudit.compression.recipe import Step
 from pytest_biasaudit.errors import RecipeError
-from pytest_biasaudit.models.identity import config_sha256, tensors_sha256, tokenizer_sha256
+from pytest_biasaudit.models.identity import config_sha256, hooks_of, tensors_sha256, tokenizer_sha256
 from pytest_biasaudit.models.kind import looks_both_ways
 from pytest_biasaudit.models.transformer import positions_of
 from pytest_biasaudit.training.plan import Plan
@@ -226,11 +227,11 @@ def _taught(module: Any, objective: Objective, rows: Rows, plan: Plan, home: Pat
         home.mkdir(parents=True, exist_ok=True)
     with FileLock(str(home) + ".lock") if home is not None else nullcontext():
         if home is not None and is_whole(home / "finished"):
-            return {**recall(module.to(dtype), home / "finished"), "recalled": True}
+            return {**recall(cast_weights(module, dtype), home / "finished"), "recalled": True}
         started = time.monotonic()
         before = mean_divergence(objective.teacher, module, list(rows.held_batches()))
         run = teach(module, objective, rows.batch, plan=plan, folder=home)
-        module.to(dtype)
+        cast_weights(module, dtype)
         after = mean_divergence(objective.teacher, module, list(rows.held_batches()))
         found: dict[str, object] = {
             "loss_curve": [[step, loss] for step, loss in run.curve],
@@ -248,13 +249,17 @@ def _taught(module: Any, objective: Objective, rows: Rows, plan: Plan, home: Pat
 
 
 def _home(step: Step, materials: Materials, teacher: Any, student: Student, text: TextFile, seed: int) -> Path | None:
-    """Where this student is kept: named by all that decides it."""
-    if materials.cache is None:
+    """Where this student is kept: named by all that decides it. None without a cache, and for a hooked teacher.
+
+    A hook decides what a teacher answers, and no digest tells one from another.
+    """
+    if materials.cache is None or hooks_of(teacher) or hooks_of(student.module):
         return None
     plain = {key: value for key, value in step.plain().items() if key not in ("text", "save_every")}
     versions = {name: metadata.version(name) for name in LIBRARIES}
     decides = [
         REVISION,
+        f"{type(teacher).__module__}.{type(teacher).__qualname__}",
         tensors_sha256(teacher),
         config_sha256(teacher),
         tokenizer_sha256(materials.tokenizer),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import torch
 
 from pytest_biasaudit.compression.materials import Applied, Materials
+from pytest_biasaudit.compression.precision import cast_weights
 from pytest_biasaudit.compression.recipe import Step
 from pytest_biasaudit.compression.storage import stored_bytes, stored_tensors
 from pytest_biasaudit.errors import RecipeError
@@ -34,7 +35,7 @@ def apply(module: torch.nn.Module, step: Step, materials: Materials) -> Applied:
     saturated = 0
     for parameter in module.parameters() if dtype is torch.float16 else ():
         saturated += int((parameter.abs() > torch.finfo(dtype).max).sum())
-    module.to(dtype)
+    cast_weights(module, dtype)
     facts: dict[str, object] = {
         "weights_changed": weights,
         "bits": 16,

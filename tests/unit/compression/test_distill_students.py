@@ -210,6 +210,18 @@ def test_a_teacher_in_half_precision_gives_a_student_in_half_precision_taught_in
     again, recalled, _ = taught(folder, step(), teacher=deep().to(torch.bfloat16), cache=cache)
     assert recalled["recalled"]
     assert tensors_sha256(again) == tensors_sha256(student)
+    for one in (student, again):  # rotary frequencies stay exact, as in a model that is loaded in half precision
+        assert {table.dtype for table in one.buffers()} == {torch.float32}
+
+
+def test_a_student_of_a_hooked_teacher_is_not_taken_for_that_of_another(folder: Path) -> None:
+    cache = folder / "cache"
+    teacher = deep()
+    taught(folder, step(steps=2), teacher=teacher, cache=cache)
+    teacher.lm_head.register_forward_hook(lambda part, given, logits: logits.flip(-1))
+    first = taught(folder, step(steps=2), teacher=teacher, cache=cache)[1]
+    assert not first["recalled"]
+    assert not taught(folder, step(steps=2), teacher=teacher, cache=cache)[1]["recalled"]
 
 
 def test_a_student_that_did_not_learn_is_said(folder: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -76,6 +77,23 @@ def test_a_cast_is_torchs_own_and_halves_the_bytes(method: str, dtype: torch.dty
     assert facts["weights_changed"] == weight_count(model)
     for name, tensor in model.state_dict().items():
         assert torch.equal(tensor, before[name].to(dtype)), name
+
+
+@pytest.mark.parametrize(("method", "dtype"), [("bf16", torch.bfloat16), ("fp16", torch.float16)])
+def test_a_cast_answers_as_the_model_loaded_in_that_format(tmp_path: Path, method: str, dtype: torch.dtype) -> None:
+    # The frequencies of rotary positions are no weights: rounded to the format, far positions are read as others.
+    from transformers import LlamaForCausalLM
+
+    model = tiny("llama")
+    model.save_pretrained(tmp_path)
+    loaded: Any = LlamaForCausalLM.from_pretrained(tmp_path, dtype=dtype)
+    cast(model, method)
+    assert {name: one.dtype for name, one in model.named_buffers()} == {
+        name: one.dtype for name, one in loaded.named_buffers()
+    }
+    ids = torch.arange(3, 120)[None]
+    with torch.no_grad():
+        assert torch.equal(model(ids).logits, loaded.eval()(ids).logits)
 
 
 def test_a_cast_that_changes_nothing_is_refused() -> None:

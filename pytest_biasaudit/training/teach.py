@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import torch
+from accelerate.state import AcceleratorState, GradientState, PartialState
 from torch.utils.data import Dataset, SequentialSampler
 from transformers import PreTrainedConfig, Trainer, TrainerCallback, TrainingArguments
 from transformers.trainer_callback import PrinterCallback
@@ -32,6 +33,8 @@ from pytest_biasaudit.training.plan import Plan, Taught
 if TYPE_CHECKING:
     from pytest_biasaudit.training.plan import Batches, Loss
 
+SPREAD = ("LOCAL_RANK", "RANK", "WORLD_SIZE", "LOCAL_WORLD_SIZE")
+"""Variables by which a launcher spreads one training over processes; one is taught here, in this process."""
 POINT = "taught_loss"
 """Key of the curve's points in the Trainer's log, which every checkpoint carries."""
 
@@ -178,10 +181,11 @@ def _device_of(module: torch.nn.Module) -> torch.device:
 
 @contextmanager
 def _given_back() -> Iterator[None]:
-    """Random states, environment and transformers' own talk, put back after.
+    """Random states, environment, accelerate's state and transformers' own talk, put back after.
 
     The Trainer seeds all there are, writes variables, and tells of each file it writes. It also reads variables: those of
-    accelerate, by which a user has other trainings run in another precision, do not decide what is taught here.
+    accelerate, by which a user has other trainings run in another precision or spread over processes, do not decide what
+    is taught here. Nor does what accelerate holds of a training of the user's own, which goes on with it after.
     """
     import numpy as np
 
@@ -189,8 +193,12 @@ def _given_back() -> Iterator[None]:
     logging: Any = transformers_logging  # untyped in transformers
     loud, bars = logging.get_verbosity(), logging.is_progress_bar_enabled()
     logging.set_verbosity_error()
-    for name in [name for name in environment if name.startswith("ACCELERATE_")]:
+    for name in [name for name in environment if name.startswith("ACCELERATE_") or name in SPREAD]:
         del os.environ[name]
+    shared: list[dict[str, Any]] = [one._shared_state for one in (PartialState, AcceleratorState, GradientState)]
+    held = [dict(one) for one in shared]
+    for one in shared:
+        one.clear()
     if not sys.stderr.isatty():
         logging.disable_progress_bar()
     try:
@@ -198,6 +206,9 @@ def _given_back() -> Iterator[None]:
             warnings.simplefilter("ignore")  # of the Trainer about itself; nothing here rests on what is outdated in it
             yield
     finally:
+        for one, state in zip(shared, held, strict=True):
+            one.clear()
+            one.update(state)
         logging.set_verbosity(loud)
         if bars:
             logging.enable_progress_bar()

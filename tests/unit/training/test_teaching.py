@@ -196,6 +196,38 @@ def test_a_users_settings_of_other_trainings_decide_nothing(monkeypatch: pytest.
     assert os.environ["ACCELERATE_MIXED_PRECISION"] == "bf16"
 
 
+def test_a_training_of_the_users_own_goes_on_as_it_was(monkeypatch: pytest.MonkeyPatch) -> None:
+    from accelerate import Accelerator
+    from accelerate.state import AcceleratorState, GradientState, PartialState
+
+    kinds = (PartialState, AcceleratorState, GradientState)
+    kept = [dict(kind._shared_state) for kind in kinds]
+    try:
+        AcceleratorState._reset_state(reset_partial_state=True)
+        theirs = Accelerator(mixed_precision="bf16", cpu=True)
+        before = [dict(kind._shared_state) for kind in kinds]
+        module = Line()
+        teach(module, towards_three, batches, plan=plan(steps=1, warmup=0.0))
+        assert module.weight.tolist() == pytest.approx([1.1] * 4, abs=1e-5)
+        assert theirs.mixed_precision == "bf16"
+        assert [dict(kind._shared_state) for kind in kinds] == before
+        Accelerator(mixed_precision="bf16", cpu=True)  # refused by accelerate where another precision was set
+    finally:
+        for kind, state in zip(kinds, kept, strict=True):
+            kind._shared_state.clear()
+            kind._shared_state.update(state)
+
+
+def test_what_a_launcher_set_spreads_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, value in (("LOCAL_RANK", "0"), ("RANK", "0"), ("WORLD_SIZE", "2")):
+        monkeypatch.setenv(name, value)
+    module = Line()
+    teach(module, towards_three, batches, plan=plan(steps=1, warmup=0.0))
+    assert module.weight.tolist() == pytest.approx([1.1] * 4, abs=1e-5)
+    assert not torch.distributed.is_initialized()
+    assert os.environ["WORLD_SIZE"] == "2"
+
+
 @pytest.mark.parametrize("architecture", ["gpt2", "bert"])
 def test_a_model_with_a_tied_head_goes_on_to_the_same_bits(tmp_path: Path, architecture: str) -> None:
     left = 100

@@ -64,6 +64,11 @@ class Materials:
         """Of the file that a setting names; of a folder's .json and .safetensors files. Raises RecipeError as `text` does."""
         path = self.root / str(step.setting(setting))
         if not path.is_dir():
+            if not path.exists():
+                raise RecipeError(
+                    f"{step.action} = {step.method!r}: {setting} = {str(step.setting(setting))!r}: there is no such file or "
+                    f"folder ({path}); what stands on a hub must be downloaded first"
+                )
             return self.text(step, setting).sha256
         files = [file for file in path.iterdir() if file.suffix in (".json", ".safetensors")]
         try:

@@ -57,7 +57,7 @@ def _refuse_quantised(module: torch.nn.Module, where: str) -> None:
 
 def _fitted(module: torch.nn.Module, adapter: SavedAdapter, where: str) -> Any:
     """The module with the adapter beside it, every weight in its place."""
-    from peft import PeftModel, get_peft_model_state_dict, set_peft_model_state_dict
+    from peft import PeftModel, set_peft_model_state_dict
 
     try:
         # The class without a task: what the adapter was trained for does not matter to where its weights belong.
@@ -66,9 +66,23 @@ def _fitted(module: torch.nn.Module, adapter: SavedAdapter, where: str) -> Any:
         raise RecipeError(
             f"{where}: does not belong to this model ({type(module).__name__}): {_short(error)}"
         ) from error
-    _refuse_misfits(get_peft_model_state_dict(fitted), adapter.weights, f"{where}: does not belong to this model")
+    _refuse_misfits(_places(fitted, adapter.weights), adapter.weights, f"{where}: does not belong to this model")
     set_peft_model_state_dict(fitted, adapter.weights)
     return fitted.eval()
+
+
+def _places(fitted: Any, weights: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+    """Where weights of the file belong; whole embeddings only where the file has them.
+
+    Left to itself, peft asks the hub about the base that the adapter names, to see whether the vocabulary has grown.
+    """
+    from peft import get_peft_model_state_dict
+
+    least: dict[str, torch.Tensor] = get_peft_model_state_dict(fitted, save_embedding_layers=False)
+    if set(weights) <= set(least):
+        return least
+    most = get_peft_model_state_dict(fitted, save_embedding_layers=True)
+    return least | {name: one for name, one in most.items() if name in weights}
 
 
 def _refuse_misfits(places: Mapping[str, torch.Tensor], weights: Mapping[str, torch.Tensor], where: str) -> None:

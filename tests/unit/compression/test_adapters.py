@@ -272,8 +272,28 @@ def test_a_folder_that_is_not_there_says_how_to_get_one(tmp_path: Path) -> None:
     with pytest.raises(RecipeError, match="adapters are read from a folder, so download one of the hub first"):
         apply_recipe(base(), [step], materials=Materials(root=tmp_path))
     parent = wrap_live("base", base(), byte_tokenizer())
-    with pytest.raises(RecipeError, match="owner/name"):
+    with pytest.raises(RecipeError, match=r"'owner/name': there is no such file or folder .* must be downloaded first"):
         child_of(parent, [step], name="tuned", materials=Materials(tokenizer=parent.tokenizer, root=tmp_path))
+
+
+def test_the_hub_is_not_asked_about_the_base_that_an_adapter_names(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    saved(tmp_path)
+    config_with(base_model_name_or_path="owner/base")(tmp_path / "adapter")
+    asked: list[object] = []
+    monkeypatch.setattr("peft.utils.save_and_load.check_file_exists_on_hf_hub", lambda *given: asked.append(given))
+    assert merged(tmp_path, base()).facts["trained_on"] == "owner/base"
+    assert not asked
+
+
+def test_an_adapter_saved_with_its_whole_embedding_brings_it_along(tmp_path: Path) -> None:
+    trained = saved(tmp_path, target_modules=["embed_tokens"])
+    names = load_file(tmp_path / "adapter" / "adapter_model.safetensors")
+    assert any("embed_tokens.base_layer" in name for name in names)
+    with torch.no_grad():
+        wanted = trained(input_ids=IDS).logits
+    assert torch.allclose(logits(merged(tmp_path, base()).module), wanted, atol=1e-5)
 
 
 def test_an_adapter_of_a_tied_head_is_refused(tmp_path: Path) -> None:

@@ -83,8 +83,16 @@ def _method_of(step: Step, methods: Sequence[Method]) -> Method:
 
 
 def _apply(method: Method, module: torch.nn.Module, step: Step, materials: Materials) -> Applied:
-    if method.apply is not None:
-        return method.apply(module, step, materials)
-    room, _, function = method.applied_by.partition(":")
-    applied: Applied = getattr(import_module(room), function)(module, step, materials)
+    try:
+        if method.apply is not None:
+            return method.apply(module, step, materials)
+        room, _, function = method.applied_by.partition(":")
+        applied: Applied = getattr(import_module(room), function)(module, step, materials)
+    except ImportError as error:  # installed, and broken or of a version that lacks something
+        needs = f" with {', '.join(map(_version, method.needs))}" if method.needs else ""
+        raise RecipeError(f"{step.action} = {step.method!r} cannot run here{needs}: {error}") from error
     return applied
+
+
+def _version(name: str) -> str:
+    return f"{name} {metadata.version(name)}"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import sys
 import tomllib
 from importlib import metadata
 from pathlib import Path
@@ -47,6 +48,16 @@ def test_a_missing_package_is_named_with_the_command_that_brings_it(
         f"pip install 'pytest-biasaudit[{method.needs[0]}]'"
     )
     assert tensors_sha256(model) == before  # not even the first step was taken
+
+
+def test_a_package_that_is_there_and_cannot_be_imported_is_said_with_its_version(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    as_if(monkeypatch, there=("hqq",))
+    monkeypatch.setitem(sys.modules, "hqq", None)
+    monkeypatch.setitem(sys.modules, "hqq.core.quantize", None)
+    with pytest.raises(RecipeError, match=r"^quantize = 'hqq' cannot run here with hqq 1\.0: .*hqq"):
+        apply_recipe(tiny("llama"), [read_step({"quantize": "hqq", "group_size": 8})])
 
 
 def test_every_package_a_method_needs_is_an_extra_of_its_name_with_a_lower_bound() -> None:

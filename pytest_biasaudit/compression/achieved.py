@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import torch
 
-from pytest_biasaudit.compression.linear import linear_weights
+from pytest_biasaudit.compression.linear import linear_weights, stacked_matrices
 from pytest_biasaudit.compression.recipe import Step
 from pytest_biasaudit.compression.storage import StoredTensor, stored_tensors
 from pytest_biasaudit.errors import RecipeError
@@ -43,6 +43,8 @@ class Look:
     """Paths of the linear layers, the head's included."""
     body: frozenset[str]
     """Those of the body alone."""
+    stacked: Mapping[str, int]
+    """See `stacked_matrices`."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -84,6 +86,7 @@ def look_at(module: torch.nn.Module) -> Look:
         hooks=frozenset(hooks_of(module)),
         linear=frozenset(name for name, _, _ in linear_weights(module, lm_head=True)),
         body=frozenset(name for name, _, _ in linear_weights(module, lm_head=False)),
+        stacked=stacked_matrices(module),
     )
 
 
@@ -142,6 +145,7 @@ def achieved(
         *_missed_sparsity(before, stored, steps),
         *_missed_zeros(stored, facts),
         *_missed_modules(before, change, steps),
+        *_missed_experts(before, change, steps),
         *_missed_bits(before, change, stored, steps, facts),
         *_missed_size(before.bytes, stored, steps),
         *_missed_text(parent, child),
@@ -316,6 +320,20 @@ def _missed_modules(before: Look, change: Change, steps: Sequence[Step]) -> list
     return [
         f"Only {len(reached)} of {len(before.linear)} linear layers were changed{f' ({which})' if which else ''}: "
         "the rest of the child is its parent."
+    ]
+
+
+def _missed_experts(before: Look, change: Change, steps: Sequence[Step]) -> list[str]:
+    """A note where single weights were to be changed, and those of a mixture's experts are as they were."""
+    left = [path for path in change.left if path in before.stacked]
+    meant = [step for step in steps if step.action == "quantize" or step.setting("sparsity") is not None]
+    if not left or not meant:
+        return []
+    count = sum(before.stacked[path] for path in left)
+    return [
+        f"{_named(meant)}: {count:,} weights, {count / sum(before.weights.values()):.0%} of all, stand several matrices in a "
+        f"tensor ({', '.join(sorted({_last(path) for path in left})[:SHOWN])}) and are as they were: linear layers are "
+        "changed, and the experts of a mixture are none."
     ]
 
 

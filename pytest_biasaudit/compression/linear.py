@@ -49,6 +49,21 @@ def linear_weights(module: torch.nn.Module, *, lm_head: bool) -> Iterator[tuple[
         yield found.name, weight, found.transposed
 
 
+def stacked_matrices(module: torch.nn.Module) -> dict[str, int]:
+    """Weights of each part that holds several matrices in one tensor, by path: the experts of a mixture.
+
+    They are no linear layers, and no method that changes linear layers changes them. Convolutions are not counted.
+    """
+    found: dict[str, int] = {}
+    for path, part in module.named_modules():
+        if type(part).__module__ == "torch.nn.modules.conv":
+            continue
+        count = sum(one.numel() for one in part._parameters.values() if one is not None and one.ndim > 2)
+        if count:
+            found[path] = count
+    return found
+
+
 def chosen_layers(module: torch.nn.Module, step: Step) -> list[LinearLayer]:
     """What `linear_layers` gives for a step's `lm_head`.
 

@@ -322,3 +322,21 @@ def test_a_tied_head_is_stored_once_and_counted_once(tmp_path: Path) -> None:
     weights = 300 * 16 + 4 * 16 * 16 + 3 * 16 * 32 + 3 * 16
     assert found["size_mb"] == pytest.approx(4 * weights / 1e6)
     assert [row["name"] for row in found["tensors"]].count("lm_head.weight") == 0
+
+
+@pytest.mark.parametrize("step", [{"quantize": "rtn"}, {"prune": "magnitude", "sparsity": 0.5}])
+def test_experts_that_stayed_as_they_were_are_said(step: dict[str, Any]) -> None:
+    from transformers import MixtralConfig, MixtralForCausalLM
+
+    torch.manual_seed(0)
+    sizes: dict[str, Any] = {"vocab_size": 300, "hidden_size": 32, "intermediate_size": 48, "num_hidden_layers": 2}
+    heads: dict[str, Any] = {"num_attention_heads": 4, "num_key_value_heads": 2, "num_local_experts": 4}
+    module: Any = MixtralForCausalLM(MixtralConfig(**sizes, **heads))
+    mixture = wrap_live("base", module.eval(), byte_tokenizer())
+    notes: Any = child_of(mixture, [read_step(step)], name="child").identity.achieved["notes"]
+    experts = 2 * 4 * 3 * 32 * 48
+    assert any(f"{experts:,} weights, " in note and "experts" in note for note in notes), notes
+    cast: Any = child_of(mixture, [read_step({"quantize": "bf16"})], name="half").identity.achieved["notes"]
+    assert not any("experts" in note for note in cast)
+    plain: Any = achieved(step)["notes"]
+    assert not any("experts" in note for note in plain)

@@ -13,8 +13,11 @@ PROBE = "the"
 
 
 def ids_of(tokenizer: Any, text: str) -> tuple[int, ...]:
-    """Token ids of a text as it stands: no special tokens, nothing cut off."""
-    return tuple(tokenizer(text, add_special_tokens=False, truncation=False, padding=False)["input_ids"])
+    """Token ids of a text as it stands: no special tokens, nothing cut off.
+
+    Whoever asks cuts a long text himself, or says that it is too long; the tokenizer need not warn of it.
+    """
+    return tuple(tokenizer(text, add_special_tokens=False, truncation=False, padding=False, verbose=False)["input_ids"])
 
 
 def first_token(tokenizer: Any) -> int | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 from typing import Any
 
@@ -10,6 +11,7 @@ import pytest
 from pytest_biasaudit.models.tokenizer_facts import (
     around_fact,
     first_token,
+    ids_of,
     inside_ids,
     opening_fact,
     special_around,
@@ -64,3 +66,17 @@ def test_a_word_inside_a_sentence_has_the_blank_of_its_family() -> None:
         "\N{LATIN CAPITAL LETTER G WITH DOT ABOVE}cat"
     ]
     assert tokenizer.convert_ids_to_tokens(tokenizer("cat", add_special_tokens=False)["input_ids"]) == ["ca", "t"]
+
+
+def test_counting_a_long_texts_tokens_warns_of_nothing(caplog: pytest.LogCaptureFixture) -> None:
+    tokenizer = byte_tokenizer()
+    tokenizer.model_max_length = 4
+    logger = logging.getLogger("transformers")
+    logger.addHandler(caplog.handler)
+    try:
+        assert len(ids_of(tokenizer, "a long text")) > 4
+        assert caplog.text == ""
+        tokenizer("a long text")
+        assert "Token indices sequence length is longer" in caplog.text  # what the tokenizer says when it is let to
+    finally:
+        logger.removeHandler(caplog.handler)

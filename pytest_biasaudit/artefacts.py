@@ -93,6 +93,7 @@ class Artefacts:
         """
         from pytest_biasaudit.compression.child import child_from, child_of
 
+        steps = [step.within(self._settings.root) for step in steps]
         used_up = isinstance(parent, str) and parent in self.specs and self._let_go(parent)
         if isinstance(parent, str) and used_up:
             origin = with_weights(self._load(self.specs[parent]), "a child")
@@ -127,7 +128,7 @@ class Artefacts:
             fresh = with_weights(self._load(self.specs[spec.parent]), spec.name)
             return child_from(
                 fresh,
-                spec.recipe,
+                [step.within(self._settings.root) for step in spec.recipe],
                 name=spec.name,
                 methods=self._extensions.methods,
                 materials=self._materials(fresh),

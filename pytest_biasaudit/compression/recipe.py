@@ -10,7 +10,8 @@ import difflib
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import get_args
 
 from pytest_biasaudit.compression.method import Action, Method, Setting
@@ -50,14 +51,17 @@ class Step:
         mark = [hashlib.sha256(json.dumps(unnamed).encode()).hexdigest()[:6]] if unnamed else []
         return "-".join([self.method, *shown, *mark])
 
+    def within(self, root: Path) -> Step:
+        """The step with the files below `root` named relative to it: the same recipe wherever the root lies."""
+        named = tuple(
+            (name, _relative(value, root) if name in self.files and isinstance(value, str) else value)
+            for name, value in self.settings
+        )
+        return replace(self, settings=named)
+
     def setting(self, name: str) -> Setting:
         """A setting's value, None where the step has none."""
         return dict(self.settings).get(name)
-
-
-def recipe_digest(steps: Sequence[Step]) -> str:
-    """sha256 of the steps as plain JSON; the order of steps counts, the order of keys does not."""
-    return hashlib.sha256(json.dumps([step.plain() for step in steps], sort_keys=True).encode()).hexdigest()
 
 
 def read_step(raw: Mapping[str, object], methods: Sequence[Method] = METHODS) -> Step:
@@ -121,6 +125,11 @@ def read_step(raw: Mapping[str, object], methods: Sequence[Method] = METHODS) ->
 def _is_shown(name: str, value: Setting, files: Sequence[str], named_by: Sequence[str]) -> bool:
     """Whether a child's name shows this setting."""
     return name not in files and not isinstance(value, (bool, tuple)) and (not named_by or name in named_by)
+
+
+def _relative(name: str, root: Path) -> str:
+    path = Path(root, name)
+    return path.relative_to(root).as_posix() if path.is_relative_to(root) else name
 
 
 def _of_kind(method: Method, settings: Mapping[str, object], kinds: Sequence[str]) -> tuple[str, ...]:

@@ -53,8 +53,8 @@ class ModelIdentity:
 
     @property
     def recipe_sha256(self) -> str:
-        """Of the recipe with the digests of its files, as plain JSON; "" for a model without one."""
-        return hashlib.sha256(json.dumps(list(self.recipe), sort_keys=True).encode()).hexdigest() if self.recipe else ""
+        """Of the recipe as plain JSON, its files by their digests and not by their names; "" for a model without one."""
+        return hashlib.sha256(json.dumps(self._by_content, sort_keys=True).encode()).hexdigest() if self.recipe else ""
 
     @property
     def digest(self) -> str:
@@ -67,9 +67,14 @@ class ModelIdentity:
             self.architecture,
             self.dtype,
             self.parent_digest,
-            self.recipe,
+            self._by_content,
         ]
         return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
+
+    @property
+    def _by_content(self) -> list[dict[str, object]]:
+        """The recipe without the names of files whose digest stands beside them: they decide no answer."""
+        return [{key: value for key, value in step.items() if f"{key}_sha256" not in step} for step in self.recipe]
 
 
 @dataclass(frozen=True, kw_only=True)

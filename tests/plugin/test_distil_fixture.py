@@ -26,6 +26,11 @@ def test_a_student_is_taught_by_the_fixture_and_taken_from_the_cache_after(proje
         "    again = biasaudit_distill(teacher, 'logits', name='again', tokenizer=byte_tokenizer(), **SETTINGS)\n"
         "    assert again.identity.digest == child.identity.digest\n"
         "    assert again.identity.achieved['steps']['1 distill logits']['recalled'] is True\n"
+        "    whole = {**SETTINGS, 'text': pathlib.Path('corpus.txt').resolve()}\n"
+        "    there = biasaudit_distill(teacher, 'logits', tokenizer=byte_tokenizer(), **whole)\n"
+        "    assert there.identity.recipe == child.identity.recipe\n"
+        "    assert there.identity.recipe[0]['text'] == 'corpus.txt'\n"
+        "    assert there.identity.name == child.identity.name\n"
         "def test_lists(biasaudit_prune):\n"
         "    child = biasaudit_prune(tiny('llama'), 'heads', tokenizer=byte_tokenizer(), heads=[[0, 1]])\n"
         "    assert child.identity.recipe[0]['heads'] == [[0, 1]]\n",

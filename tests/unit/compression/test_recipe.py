@@ -1,11 +1,13 @@
 from __future__ import annotations
 
 import hashlib
+from pathlib import Path
 
 import pytest
 
-from pytest_biasaudit.compression.recipe import Step, read_step, recipe_digest
+from pytest_biasaudit.compression.recipe import Step, read_step
 from pytest_biasaudit.errors import RecipeError
+from pytest_biasaudit.models.protocol import ModelIdentity
 
 
 def test_a_step_is_complete_with_its_defaults() -> None:
@@ -54,8 +56,36 @@ def test_the_digest_knows_steps_and_their_order_and_not_the_order_of_keys() -> N
     one = read_step({"quantize": "rtn", "bits": 4, "group_size": 32})
     same = read_step({"group_size": 32, "bits": 4, "quantize": "rtn"})
     other = read_step({"prune": "magnitude"})
-    assert recipe_digest([one]) == recipe_digest([same])
-    assert len({recipe_digest(steps) for steps in ([], [one], [other], [one, other], [other, one])}) == 5
+    assert digest(one) == digest(same)
+    assert len({digest(*steps) for steps in ([], [one], [other], [one, other], [other, one])}) == 5
+
+
+def digest(*steps: Step) -> str:
+    return ModelIdentity(name="child", source="live", recipe=tuple(step.plain() for step in steps)).recipe_sha256
+
+
+def test_a_file_below_the_root_is_named_from_it_and_any_other_as_it_was() -> None:
+    wanda = {"prune": "wanda", "sparsity": 0.5}
+    there = read_step({**wanda, "calibration": "/there/texts/plain.txt"})
+    here = read_step({**wanda, "calibration": "/here/texts/plain.txt"})
+    assert there.within(Path("/there")).setting("calibration") == "texts/plain.txt"
+    assert there.within(Path("/there")) == here.within(Path("/here"))
+    assert there.within(Path("/there")).short == here.within(Path("/here")).short
+    assert there.within(Path("/here")) == there
+    heads = read_step({"prune": "heads", "heads": [[0, 1]]})
+    assert heads.within(Path("/there")) == heads
+
+
+def test_a_recipe_is_the_same_wherever_its_files_lie_and_another_with_other_contents() -> None:
+    def child(**files: str) -> ModelIdentity:
+        return ModelIdentity(name="child", source="live", recipe=({"prune": "wanda", **files},))
+
+    one = child(calibration="/there/plain.txt", calibration_sha256="ab")
+    moved = child(calibration="plain.txt", calibration_sha256="ab")
+    other = child(calibration="plain.txt", calibration_sha256="cd")
+    assert (one.recipe_sha256, one.digest) == (moved.recipe_sha256, moved.digest)
+    assert other.recipe_sha256 != one.recipe_sha256
+    assert other.digest != one.digest
 
 
 @pytest.mark.parametrize(

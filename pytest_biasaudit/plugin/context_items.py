@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
@@ -9,8 +10,9 @@ import pytest
 
 from pytest_biasaudit.assertions import RAISED, InconclusiveWarning
 from pytest_biasaudit.audit import applies
+from pytest_biasaudit.context.shapes import SLUG
 from pytest_biasaudit.errors import BiasAuditError
-from pytest_biasaudit.plugin.session import session_of
+from pytest_biasaudit.plugin.session import session_of, some_of
 from pytest_biasaudit.verdict.verdict import Judgement, Verdict
 
 if TYPE_CHECKING:
@@ -71,9 +73,10 @@ def _audited_in(spec: ModelSpec, path: Path) -> bool:
 
 
 def _refuse_unknown_versus(file: ContextFile, context: Context, known: list[str]) -> None:
+    named = [name for name in known if re.fullmatch(SLUG, name)]  # a limit cannot name a point of a sweep
     faults = [
         f"audit {audit.id!r}, limit {limit.id!r}: versus = {limit.versus!r} is no declared model; "
-        f"valid: parent, {', '.join(known)}"
+        f"valid: parent, {some_of(named, limit.versus)}"
         for audit in context.audits
         for limit in audit.limits
         if limit.versus is not None and limit.versus != "parent" and limit.versus not in known

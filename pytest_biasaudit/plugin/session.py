@@ -28,6 +28,8 @@ if TYPE_CHECKING:
     from pytest_biasaudit.settings import Extensions
 
 CLI_MODEL = "cli"
+MOST_LISTED = 20
+"""Models named in one message: a sweep makes thousands."""
 SESSION = pytest.StashKey["AuditSession"]()
 Plain = dict[str, Any]
 
@@ -79,8 +81,12 @@ class AuditSession:
         """
         for name in self.options.models:
             if name not in self.specs:
-                declared = ", ".join(self.specs) or "none"
-                raise pytest.UsageError(f"--biasaudit-model={name}: no such model is declared; there are {declared}")
+                points = [
+                    one for one, spec in self.specs.items() if spec.point is not None and spec.point.model == name
+                ]
+                reason = "is swept, and no model by itself" if points else "no such model is declared"
+                known = points or list(self.specs)
+                raise pytest.UsageError(f"--biasaudit-model={name}: {reason}; there are {some_of(known, name)}")
         asked = list(dict.fromkeys(self.options.models))
         if self.options.source is not None and CLI_MODEL not in asked:
             asked.append(CLI_MODEL)
@@ -263,6 +269,14 @@ def session_of(config: pytest.Config) -> AuditSession:
     if SESSION not in config.stash:
         config.stash[SESSION] = AuditSession(config)
     return config.stash[SESSION]
+
+
+def some_of(models: list[str], meant: str) -> str:
+    """Names for a message: all, or the first and how many more; and the one that is spelt nearly as what came."""
+    from pytest_biasaudit.context.spelling import did_you_mean
+
+    more = f" and {len(models) - MOST_LISTED:,} more" if len(models) > MOST_LISTED else ""
+    return (", ".join(models[:MOST_LISTED]) or "none") + more + did_you_mean(meant, models)
 
 
 def _add(found: dict[str, Any], name: str, value: object, what: str) -> None:

@@ -124,7 +124,7 @@ def test_the_cache_can_be_shared_by_an_environment_variable(project: Project, mo
         (["--biasaudit-batch-size=0"], "", "*--biasaudit-batch-size*0*at least 1*"),
         (["--biasaudit-batch-size=2.5"], "", "*--biasaudit-batch-size*2.5*"),
         (["--biasaudit-inconclusive=maybe"], "", "*--biasaudit-inconclusive*maybe*"),
-        (["--biasaudit-model=fare"], "", "*--biasaudit-model=fare*there are fair"),
+        (["--biasaudit-model=fare"], "", "*--biasaudit-model=fare*there are fair; did you mean 'fair'?"),
         ([], "biasaudit_seed = abc", "*biasaudit_seed*abc*"),
         ([], "biasaudit_batch_size = 0", "*biasaudit_batch_size*0*"),
         ([], "biasaudit_inconclusive = maybe", "*biasaudit_inconclusive*maybe*valid: fail, warn, skip*"),
@@ -149,7 +149,7 @@ def test_an_unknown_model_in_the_ini_file_is_an_error_of_what_it_is_asked_for(pr
     project.run("test_plain.py").assert_outcomes(passed=1)
     result = project.run()
     result.assert_outcomes(errors=1)
-    result.stdout.fnmatch_lines(["*fare: no such model is declared; there are fair"])
+    result.stdout.fnmatch_lines(["*fare: no such model is declared; there are fair; did you mean 'fair'?"])
 
 
 def test_an_undeclared_model_is_audited_alone(project: Project) -> None:

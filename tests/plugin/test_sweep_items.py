@@ -107,6 +107,33 @@ def test_a_broken_sweep_stops_the_run_with_its_faults(swept: Project) -> None:
     result.stdout.fnmatch_lines(["*[[]sweep]: models = 'run': no such model; declared are 'runs'*"])
 
 
+@pytest.mark.parametrize(
+    ("asked", "said"),
+    [
+        ("runs", "runs: is swept, and no model by itself; there are runs@fair, runs@biased, runs@worse*"),
+        ("runs@fare", "no such model is declared; there are *; did you mean 'runs@fair'?"),
+    ],
+)
+def test_a_name_that_is_no_model_is_answered_with_points(swept: Project, asked: str, said: str) -> None:
+    result = swept.run("--collect-only", "-q", f"--biasaudit-model={asked}")
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    result.stderr.fnmatch_lines([f"*--biasaudit-model={said}" if said.startswith("runs:") else f"*{said}"])
+
+
+def test_of_very_many_points_some_are_named_and_the_rest_is_counted(swept: Project) -> None:
+    many = ", ".join(f'"step{at}"' for at in range(300))
+    swept.write("biasaudit.toml", SWEEP.replace('"fair", "biased", "worse"', many))
+    result = swept.run("--collect-only", "-q", "--biasaudit-model=else")
+    result.stderr.fnmatch_lines(["*there are runs@step0, *, runs@step19 and 280 more"])
+
+
+def test_a_limit_against_no_model_is_answered_with_those_that_a_limit_can_name(swept: Project) -> None:
+    swept.write("biasaudit.toml", SWEEP + '[models.steady]\nsource = "scripted:fair"\n')
+    swept.context(("max = 1.2", 'versus = "stead"\nmax_increase = 0.1'))
+    result = swept.run("--collect-only", "-q")
+    result.stdout.fnmatch_lines(["*is no declared model; valid: parent, steady; did you mean 'steady'?"])
+
+
 def test_a_model_asked_for_in_python_has_its_place_in_the_evidence_and_a_live_one_of_that_name_has_not(
     swept: Project,
 ) -> None:

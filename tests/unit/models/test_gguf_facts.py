@@ -121,3 +121,10 @@ def test_the_real_file_holds_what_llama_cpp_lists_for_it() -> None:
     assert (rows["F32"]["tensors"], rows["F32"]["weights"]) == (61, 61 * 576)
     assert facts["gguf"]["label"] == "Q4_1"
     assert "notes" not in facts
+
+
+@pytest.mark.real_model
+def test_a_loaded_gguf_model_carries_what_its_file_holds(smollm2: Any) -> None:
+    achieved = smollm2.identity.achieved
+    assert achieved["gguf"]["label"] == "Q4_1"
+    assert [row["type"] for row in achieved["gguf"]["types"]] == ["Q4_1", "Q8_0", "F32"]

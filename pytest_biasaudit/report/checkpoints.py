@@ -222,7 +222,14 @@ def _same_as(series: Series) -> dict[str, str]:
 
 
 def _series_notes(series: Sequence[Series]) -> Iterator[str]:
-    """What a reader of the best steps must know: which were not there to choose from, and which are one."""
+    """What a reader of the best steps must know: which were not there to choose from, and which are one.
+
+    A checkpoint that nothing of was audited has no name here; that it is missing shows by the places of those after it.
+    """
+    places = {point.record.model.point.place for one in series for point in one.checkpoints if point.record.model.point}
+    missing = max(places, default=0) + 1 - len(places)
+    if missing > 0:
+        yield f"{missing:,} or more points of the sweep were not audited, and what is best here is so without them"
     for _, group in groupby(series, key=lambda one: one.model):
         own = list(group)
         steps = {point.revision: point.step or 0 for one in own for point in one.checkpoints}

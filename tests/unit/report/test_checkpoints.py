@@ -240,10 +240,24 @@ def test_a_step_that_was_not_audited_is_said_to_be_missing(sample: ModuleType) -
 def test_a_step_that_one_series_lacks_is_said_beside_the_best(sample: ModuleType) -> None:
     evidence = swept(sample, {"410m": PYTHIA["410m"]})
     kept = replace(evidence, audits=tuple(one for one in evidence.audits if one.model.name != "410m@step50000+int8"))
-    assert only(kept).notes == ("410m int8: not audited at step50000; its best step is of the others",)
+    assert only(kept).notes == (
+        "1 or more points of the sweep were not audited, and what is best here is so without them",
+        "410m int8: not audited at step50000; its best step is of the others",
+    )
     assert "not audited at step50000" in " ".join(checkpoint_lines(checkpoint_tables(kept), width=120))
     (part,) = study_parts(kept)
     assert "410m int8: not audited at step50000; its best step is of the others." in part.grids[0].notes
+
+
+def test_a_checkpoint_that_nothing_of_was_audited_is_missed_by_its_place(sample: ModuleType) -> None:
+    evidence = swept(
+        sample, {"m": {(recipe, at): (80.0, 55.0, 60.0, 60.0) for recipe in ("", "int8") for at in (1, 2, 3)}}
+    )
+    assert only(evidence).notes == ()
+    kept = tuple(one for one in evidence.audits if "@step2" not in one.model.name)
+    assert [note.split(" were")[0] for note in only(replace(evidence, audits=kept)).notes] == [
+        "2 or more points of the sweep"
+    ]
 
 
 def test_one_model_under_two_revisions_is_one_checkpoint_and_is_said(sample: ModuleType) -> None:

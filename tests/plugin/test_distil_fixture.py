@@ -35,4 +35,5 @@ def test_a_student_is_taught_by_the_fixture_and_taken_from_the_cache_after(proje
         "    child = biasaudit_prune(tiny('llama'), 'heads', tokenizer=byte_tokenizer(), heads=[[0, 1]])\n"
         "    assert child.identity.recipe[0]['heads'] == [[0, 1]]\n",
     )
-    project.run("--ignore-glob=*.bias.toml", "--biasaudit-cache=cache").assert_outcomes(passed=2)
+    # An inner run forgets the modules it was first to import, and torch takes some of its own only once in a process.
+    project.run_apart("--ignore-glob=*.bias.toml", "--biasaudit-cache=cache").assert_outcomes(passed=2)

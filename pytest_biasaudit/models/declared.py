@@ -122,7 +122,9 @@ DTYPE = Key("dtype", OneOf(DTYPES), "Precision in which the weights are loaded."
 KIND = Key("kind", OneOf(KINDS), "What it is loaded as; when absent, what its configuration names.")
 PARENT = Key("parent", Slug(), "The declared model that this one is made from.")
 RECIPE = Key("recipe", Recipe(), "The steps that make it from its parent; none for a faithful copy.")
-HELD_TEXT = Key("held_text", Text(), "File of text that parent and child are asked to predict; when absent, a bundled one.")
+HELD_TEXT = Key(
+    "held_text", Text(), "File of text that parent and child are asked to predict; when absent, a bundled one."
+)
 MODEL_KEYS = (SOURCE, REVISION, DTYPE, KIND, PARENT, RECIPE, HELD_TEXT)
 MODELS = Key("models", AnyTable("[models.NAME]"), "The declared models, a table for each.")
 SWEEP = Key("sweep", AnyTable("[sweep]"), "Which models to cross with which revisions and recipes.")

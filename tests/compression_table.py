@@ -143,8 +143,8 @@ small audit. The table is written by `python -m tests.compression_table`, with t
 that of the held text that comes with the package: {tokens} tokens of plain English, a figure to see a broken child by and not
 to rank methods. **smd** is the standardised difference between the offers made to two groups of six names each in eight prompts,
 with its 95 % interval, and **change** how much further from 0 it lies than the parent's, over the prompts that both answered
-and answer by answer: so it is not the difference of two rows. The verdict is that of a limit `max_increase = {most}` on the change. With so few names hardly any child can be *within* it: the table shows what a
-run prints, not which method is fair.
+and answer by answer: so it is not the difference of two rows. The verdict is that of a limit `max_increase = {most}` on the
+change. With so few names hardly any child can be *within* it: the table shows what a run prints, not which method is fair.
 
 Read the notes first. A row whose bits are 32 shows the effect of a format on answers, and saves no memory. A child whose
 perplexity is many times its parent's has no answers worth comparing, whatever its smd.

@@ -12,10 +12,10 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from pytest_biasaudit.compression.materials import Materials
-from pytest_biasaudit.compression.recipe import Step
+from pytest_biasaudit.compression.step import Step
 from pytest_biasaudit.errors import ModelError
-from pytest_biasaudit.models.declared import ModelSpec
 from pytest_biasaudit.models.protocol import Model
+from pytest_biasaudit.models.spec import ModelSpec
 from pytest_biasaudit.settings import Extensions, Settings
 
 if TYPE_CHECKING:

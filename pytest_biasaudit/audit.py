@@ -15,13 +15,13 @@ from typing import TYPE_CHECKING
 from pytest_biasaudit.artefacts import Artefacts, refuse_if_changed
 from pytest_biasaudit.collecting import Collector
 from pytest_biasaudit.comparing import Other, another_batch_size, rerun_of, with_what_stands_beside
-from pytest_biasaudit.compression.recipe import Step
+from pytest_biasaudit.compression.step import Step
 from pytest_biasaudit.context.declaration import Audit, BenchmarkAudit, Context, CounterfactualAudit, Limit
 from pytest_biasaudit.context.read import read_context
 from pytest_biasaudit.errors import BiasAuditError, ModelError
 from pytest_biasaudit.metrics.metric import Estimate
-from pytest_biasaudit.models.declared import ModelSpec
 from pytest_biasaudit.models.protocol import Model
+from pytest_biasaudit.models.spec import ModelSpec
 from pytest_biasaudit.records.record import AuditRecord, Rerun
 from pytest_biasaudit.result import AuditResult
 from pytest_biasaudit.settings import Extensions, Settings

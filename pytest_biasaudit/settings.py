@@ -11,8 +11,8 @@ from pytest_biasaudit.compression.method import Method
 from pytest_biasaudit.compression.methods import METHODS
 from pytest_biasaudit.metrics.metric import Metric
 from pytest_biasaudit.metrics.registry import METRICS
-from pytest_biasaudit.models.declared import ModelSpec
 from pytest_biasaudit.models.protocol import LanguageModel
+from pytest_biasaudit.models.spec import ModelSpec
 from pytest_biasaudit.prompts.prompt import Person
 
 Inconclusive = Literal["fail", "warn", "skip"]

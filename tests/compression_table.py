@@ -29,7 +29,7 @@ from pytest_biasaudit.compression.methods import METHODS
 from pytest_biasaudit.compression.recipe import read_step
 from pytest_biasaudit.context.read import read_context
 from pytest_biasaudit.errors import BiasAuditError
-from pytest_biasaudit.models.declared import ModelSpec
+from pytest_biasaudit.models.spec import ModelSpec
 from pytest_biasaudit.report import wording
 from pytest_biasaudit.settings import Extensions, Settings
 from tests.small_model import MINILM, SOURCE

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import torch
 
 from pytest_biasaudit.compression.linear import linear_weights, stacked_matrices
-from pytest_biasaudit.compression.recipe import Step
+from pytest_biasaudit.compression.step import Step
 from pytest_biasaudit.compression.storage import StoredTensor, stored_tensors
 from pytest_biasaudit.errors import RecipeError
 from pytest_biasaudit.models.identity import hooks_of, plain_parts, tensors_sha256

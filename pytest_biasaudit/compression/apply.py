@@ -14,7 +14,7 @@ import torch
 from pytest_biasaudit.compression.materials import Applied, Materials
 from pytest_biasaudit.compression.method import Method
 from pytest_biasaudit.compression.methods import METHODS
-from pytest_biasaudit.compression.recipe import Step
+from pytest_biasaudit.compression.step import Step
 from pytest_biasaudit.errors import RecipeError
 
 

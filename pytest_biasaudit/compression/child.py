@@ -15,7 +15,7 @@ from pytest_biasaudit.compression.copying import copy_of
 from pytest_biasaudit.compression.materials import Materials
 from pytest_biasaudit.compression.method import Method
 from pytest_biasaudit.compression.methods import METHODS
-from pytest_biasaudit.compression.recipe import Step
+from pytest_biasaudit.compression.step import Step
 from pytest_biasaudit.compression.storage import weight_count
 from pytest_biasaudit.errors import ModelError, RecipeError
 from pytest_biasaudit.models.identity import config_sha256

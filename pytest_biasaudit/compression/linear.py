@@ -8,7 +8,7 @@ from typing import Any
 
 import torch
 
-from pytest_biasaudit.compression.recipe import Step
+from pytest_biasaudit.compression.step import Step
 from pytest_biasaudit.errors import RecipeError
 
 

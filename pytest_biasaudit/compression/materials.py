@@ -14,7 +14,7 @@ from pytest_biasaudit.models.identity import files_sha256
 if TYPE_CHECKING:
     import torch
 
-    from pytest_biasaudit.compression.recipe import Step
+    from pytest_biasaudit.compression.step import Step
     from pytest_biasaudit.models.transformer import TransformerModel
 
 

@@ -11,13 +11,10 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal, TypeGuard
 
+from pytest_biasaudit.compression.step import Action, Setting, Step
+
 if TYPE_CHECKING:
     from pytest_biasaudit.compression.materials import Applied, Materials
-    from pytest_biasaudit.compression.recipe import Step
-
-Action = Literal["quantize", "prune", "distill", "adapter"]
-Setting = str | int | float | bool | tuple[Any, ...] | None
-"""Plain and hashable: lists of the file are tuples here."""
 
 
 @dataclass(frozen=True, kw_only=True)

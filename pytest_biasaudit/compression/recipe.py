@@ -1,67 +1,19 @@
-"""What a child model is made by: frozen steps with a digest, apart from their application. Imports nothing heavy.
+"""What a child model is made by, as it is written: steps read from their tables. Imports nothing heavy.
 
 A recipe is a list of steps applied in order; an empty one is a faithful copy of the parent. Each method declares its
-settings here, with type, default and valid values, so that a model table is checked before any model is loaded.
+settings, with type, default and valid values, so that a model table is checked before any model is loaded.
 """
 
 from __future__ import annotations
 
 import difflib
-import hashlib
-import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import get_args
 
-from pytest_biasaudit.compression.method import Action, Method, Setting
+from pytest_biasaudit.compression.method import Method
 from pytest_biasaudit.compression.methods import METHODS
+from pytest_biasaudit.compression.step import Action, Setting, Step, is_shown
 from pytest_biasaudit.errors import RecipeError
-
-
-@dataclass(frozen=True, kw_only=True)
-class Step:
-    """One step of a recipe, complete: settings hold every default."""
-
-    action: Action
-    method: str
-    settings: tuple[tuple[str, Setting], ...] = ()
-    """Sorted by name; settings left at "none" are absent."""
-    files: tuple[str, ...] = ()
-    """Names of the settings that are files or folders: what is in them belongs to the recipe."""
-    models: tuple[str, ...] = ()
-    """Names of the settings that name another declared model."""
-    named_by: tuple[str, ...] = ()
-    """See Method."""
-    unnamed: tuple[str, ...] = ()
-    """Names of the settings that are not at their default and of which the short name shows nothing."""
-
-    def plain(self) -> dict[str, object]:
-        """As the model table would say it, defaults written out; tuples as lists."""
-        return {self.action: self.method, **{name: _plain(value) for name, value in self.settings}}
-
-    @property
-    def short(self) -> str:
-        """Method and figures, to name a child by: "rtn-4-32". Another step of the method has another name.
-
-        What figures do not tell (lists, files, switches) is told apart by six digits of a digest: "heads-ablate-3f9a1c".
-        """
-        unnamed = {name: _plain(value) for name, value in self.settings if name in self.unnamed}
-        shown = [str(value) for name, value in self.settings if _is_shown(name, value, self.files, self.named_by)]
-        mark = [hashlib.sha256(json.dumps(unnamed).encode()).hexdigest()[:6]] if unnamed else []
-        return "-".join([self.method, *shown, *mark])
-
-    def within(self, root: Path) -> Step:
-        """The step with the files below `root` named relative to it: the same recipe wherever the root lies."""
-        named = tuple(
-            (name, _relative(value, root) if name in self.files and isinstance(value, str) else value)
-            for name, value in self.settings
-        )
-        return replace(self, settings=named)
-
-    def setting(self, name: str) -> Setting:
-        """A setting's value, None where the step has none."""
-        return dict(self.settings).get(name)
 
 
 def read_step(raw: Mapping[str, object], methods: Sequence[Method] = METHODS) -> Step:
@@ -117,19 +69,9 @@ def read_step(raw: Mapping[str, object], methods: Sequence[Method] = METHODS) ->
         unnamed=tuple(
             key
             for key, value in frozen
-            if value != method.settings[key].default and not _is_shown(key, value, files, method.named_by)
+            if value != method.settings[key].default and not is_shown(key, value, files, method.named_by)
         ),
     )
-
-
-def _is_shown(name: str, value: Setting, files: Sequence[str], named_by: Sequence[str]) -> bool:
-    """Whether a child's name shows this setting."""
-    return name not in files and not isinstance(value, (bool, tuple)) and (not named_by or name in named_by)
-
-
-def _relative(name: str, root: Path) -> str:
-    path = Path(root, name)
-    return path.relative_to(root).as_posix() if path.is_relative_to(root) else name
 
 
 def _of_kind(method: Method, settings: Mapping[str, object], kinds: Sequence[str]) -> tuple[str, ...]:
@@ -141,10 +83,6 @@ def _frozen(value: object) -> Setting:
         return tuple(_frozen(one) for one in value)
     assert value is None or isinstance(value, (str, int, float, bool))
     return value
-
-
-def _plain(value: object) -> object:
-    return [_plain(one) for one in value] if isinstance(value, tuple) else value
 
 
 def _shown(value: object) -> str:

@@ -7,21 +7,23 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 
 from pytest_biasaudit.compression.method import Method
 from pytest_biasaudit.compression.methods import METHODS
-from pytest_biasaudit.compression.recipe import Step, read_step
-from pytest_biasaudit.context.shapes import SLUG, Misfit, OneOf, Shape, Slug, Text
+from pytest_biasaudit.compression.recipe import read_step
+from pytest_biasaudit.context.shapes import SLUG, OneOf, Slug, Text
 from pytest_biasaudit.context.spelling import did_you_mean, listed, shown
 from pytest_biasaudit.context.strict import Faults, Key, RawTable, Row, read_row
 from pytest_biasaudit.context.toml_file import read_toml
 from pytest_biasaudit.errors import ModelTableError, RecipeError
 from pytest_biasaudit.models.kind import KINDS, Kind
-from pytest_biasaudit.models.point import SweepPoint
-from pytest_biasaudit.models.source import FILES
+from pytest_biasaudit.models.source import is_hub_id
+from pytest_biasaudit.models.spec import ModelSpec
+from pytest_biasaudit.models.sweep import check_slots, read_sweep, with_points
+from pytest_biasaudit.models.table_shapes import AnyTable, Recipe
 
 RESERVED = {
     "parent": "limits say versus = 'parent' for the parent of whatever model is audited",
@@ -29,91 +31,6 @@ RESERVED = {
 }
 DTYPES = ("float32", "bfloat16", "float16")
 JsonSchema = dict[str, object]
-
-
-@dataclass(frozen=True, kw_only=True)
-class ModelSpec:
-    """A declared model: where it is, or what it is made from and how. `source` or `parent` is set, or both.
-
-    Both: a ready-made child, distilled or quantised elsewhere, of a declared parent; it has no recipe.
-    """
-
-    name: str
-    source: str | None
-    """Hub id, local folder or file (relative to the table's folder), or "package:NAME/PATH"."""
-    revision: str | None
-    """Of a hub id only."""
-    dtype: str
-    """What is made by a recipe has its parent's: another precision is a step of the recipe."""
-    parent: str | None
-    recipe: tuple[Step, ...]
-    where: str
-    """File and table it was read from, for messages."""
-    kind: Kind | None = None
-    """What it is loaded as; None: what its configuration names. What is made by a recipe has its parent's."""
-    held_text: str | None = None
-    """File of text that it and the children made of it are asked to predict; None: its parent's, else the bundled one."""
-    point: SweepPoint | None = None
-    """Where it stands in a sweep; None for a model of no sweep."""
-    only_in: tuple[Path, ...] = ()
-    """The context files that it is audited in; empty: in all."""
-    by_name_only: bool = False
-    """Audited only where it is asked for by name: a sweep audits its revisions in its place."""
-
-    @property
-    def made_from(self) -> str | None:
-        """The parent that a recipe makes it from; None for what is loaded from a source, ready-made children too."""
-        return self.parent if self.source is None else None
-
-    @property
-    def needs(self) -> tuple[str, ...]:
-        """Every other declared model without which there is none of it: its parent, and those its recipe names."""
-        named = [str(step.setting(name)) for step in self.recipe for name in step.models]
-        return tuple(dict.fromkeys([*([self.parent] if self.parent is not None else []), *named]))
-
-
-@dataclass(frozen=True)
-class Recipe(Shape[tuple[RawTable, ...]]):
-    """A list of steps, left raw: each is read by its method's own settings."""
-
-    @property
-    def must(self) -> str:
-        """See Shape."""
-        return 'a list of steps such as [{ quantize = "rtn", bits = 8 }]'
-
-    def read(self, raw: object) -> tuple[RawTable, ...]:
-        """See Shape."""
-        if isinstance(raw, Mapping):
-            raise Misfit("a single step stands in a list too")
-        if not isinstance(raw, list) or not all(isinstance(step, Mapping) for step in raw):
-            raise Misfit
-        return tuple(raw)
-
-    def schema(self) -> JsonSchema:
-        """See Shape."""
-        return {"type": "array", "items": {"type": "object"}}
-
-
-@dataclass(frozen=True)
-class AnyTable(Shape[RawTable]):
-    """A table with names of the author's choice."""
-
-    header: str
-
-    @property
-    def must(self) -> str:
-        """See Shape."""
-        return f"a table, written {self.header}"
-
-    def read(self, raw: object) -> RawTable:
-        """See Shape."""
-        if not isinstance(raw, Mapping):
-            raise Misfit
-        return raw
-
-    def schema(self) -> JsonSchema:
-        """See Shape."""
-        return {"type": "object"}
 
 
 SOURCE = Key("source", Text(), "Hub id, local folder, .gguf file, file of word vectors, or package:NAME/PATH.")
@@ -172,8 +89,6 @@ def _own_table(path: Path) -> RawTable | None:
 
 def _read_table(raw: RawTable, path: Path, *, prefix: str, methods: Sequence[Method]) -> dict[str, ModelSpec]:
     """The models of one file, and the points of its sweep. Raises ModelTableError."""
-    from pytest_biasaudit.models.sweep import check_slots, read_sweep, with_points
-
     faults = Faults()
     top = read_row(raw, (MODELS, SWEEP), where=f"[{prefix}]" if prefix else "top level", faults=faults)
     raws = top.get(MODELS, {})
@@ -289,16 +204,6 @@ def _check_kind(row: Row, faults: Faults) -> None:
         reason = "a .vec file holds word vectors; its kind is 'vectors'"
     if reason:
         faults.misfit(row.where, "kind", kind, reason)
-
-
-def is_hub_id(source: str, folder: Path) -> bool:
-    """Whether a source can only be a hub id: not a file or folder, and not written like one."""
-    if not re.fullmatch(f"{SLUG}(/{SLUG})?", source) or source.endswith(FILES):
-        return False
-    try:
-        return not (folder / source).exists()
-    except OSError:  # longer than the file system takes, so no file
-        return True
 
 
 def _cycles(models: Mapping[str, ModelSpec]) -> list[tuple[str, ...]]:

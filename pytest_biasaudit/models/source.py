@@ -7,10 +7,12 @@ for a file or folder inside an installed Python package. The package is found wi
 from __future__ import annotations
 
 import importlib.util
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from pytest_biasaudit.context.shapes import SLUG
 from pytest_biasaudit.errors import ModelError
 
 FILES = (".gguf", ".safetensors", ".vec")
@@ -81,3 +83,13 @@ def _in_package(source: str) -> Path:
         if path.is_relative_to(folder) and path.exists():
             return path
     raise ModelError(f"source {source!r}: package {name!r} is installed but has no file or folder {inside!r}")
+
+
+def is_hub_id(source: str, folder: Path) -> bool:
+    """Whether a source can only be a hub id: not a file or folder, and not written like one."""
+    if not re.fullmatch(f"{SLUG}(/{SLUG})?", source) or source.endswith(FILES):
+        return False
+    try:
+        return not (folder / source).exists()
+    except OSError:  # longer than the file system takes, so no file
+        return True

@@ -11,13 +11,16 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from pytest_biasaudit.compression.method import Method
-from pytest_biasaudit.compression.recipe import Step, read_step
+from pytest_biasaudit.compression.recipe import read_step
+from pytest_biasaudit.compression.step import Step
 from pytest_biasaudit.context.shapes import SLUG, JsonSchema, Misfit, Shape, Slug, Texts
 from pytest_biasaudit.context.spelling import did_you_mean, listed, shown
 from pytest_biasaudit.context.strict import Faults, Key, RawTable, read_row
 from pytest_biasaudit.errors import RecipeError
-from pytest_biasaudit.models.declared import AnyTable, ModelSpec, Recipe, is_hub_id
 from pytest_biasaudit.models.point import SweepPoint
+from pytest_biasaudit.models.source import is_hub_id
+from pytest_biasaudit.models.spec import ModelSpec
+from pytest_biasaudit.models.table_shapes import AnyTable, Recipe
 
 SLOT = "{revision}"
 """What stands in a source for the name of a checkpoint."""

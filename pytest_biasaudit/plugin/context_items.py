@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from pytest_biasaudit.context.declaration import Audit, Context, Limit
-    from pytest_biasaudit.models.declared import ModelSpec
+    from pytest_biasaudit.models.spec import ModelSpec
 
 
 class ContextFile(pytest.File):

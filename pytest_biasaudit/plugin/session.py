@@ -21,8 +21,8 @@ from pytest_biasaudit.plugin.run_options import RunOptions
 if TYPE_CHECKING:
     from pytest_biasaudit.audit import Auditor
     from pytest_biasaudit.compression.method import Method
-    from pytest_biasaudit.models.declared import ModelSpec
     from pytest_biasaudit.models.protocol import ModelIdentity
+    from pytest_biasaudit.models.spec import ModelSpec
     from pytest_biasaudit.records.evidence import Evidence
     from pytest_biasaudit.result import AuditResult
     from pytest_biasaudit.settings import Extensions
@@ -58,7 +58,8 @@ class AuditSession:
     def specs(self) -> dict[str, ModelSpec]:
         """Declared models, and the one from --biasaudit-source."""
         if self._specs is None:
-            from pytest_biasaudit.models.declared import ModelSpec, read_models
+            from pytest_biasaudit.models.declared import read_models
+            from pytest_biasaudit.models.spec import ModelSpec
 
             self._specs = read_models(self.config.rootpath, methods=self.methods)
             if self.options.source is not None:

@@ -18,9 +18,9 @@ import pytest
 
 from pytest_biasaudit import Auditor, Extensions, Settings
 from pytest_biasaudit.metrics.registry import METRICS
-from pytest_biasaudit.models.declared import ModelSpec
 from pytest_biasaudit.models.protocol import LanguageModel, Question
 from pytest_biasaudit.models.scripted import ScriptedModel
+from pytest_biasaudit.models.spec import ModelSpec
 from pytest_biasaudit.records.codec import audit_to_plain
 from pytest_biasaudit.records.evidence import assemble, write_evidence
 from pytest_biasaudit.records.provenance import Environment, RunInfo

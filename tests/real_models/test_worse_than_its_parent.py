@@ -15,7 +15,8 @@ from pytest_biasaudit.assertions import BiasLimitExceeded, Inconclusive
 from pytest_biasaudit.compression.materials import Applied, Materials
 from pytest_biasaudit.compression.method import Method
 from pytest_biasaudit.compression.methods import METHODS
-from pytest_biasaudit.compression.recipe import Step, read_step
+from pytest_biasaudit.compression.recipe import read_step
+from pytest_biasaudit.compression.step import Step
 from pytest_biasaudit.models.causal import CausalModel
 from pytest_biasaudit.settings import Extensions
 from tests.tiny_models import byte_tokenizer, tiny

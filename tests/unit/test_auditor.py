@@ -14,9 +14,9 @@ from pytest_biasaudit.audit import applies
 from pytest_biasaudit.compression.recipe import read_step
 from pytest_biasaudit.context.declaration import Limit
 from pytest_biasaudit.errors import BiasAuditError, ModelError
-from pytest_biasaudit.models.declared import ModelSpec
 from pytest_biasaudit.models.identity import tensors_sha256
 from pytest_biasaudit.models.protocol import ModelIdentity
+from pytest_biasaudit.models.spec import ModelSpec
 from tests.tiny_models import byte_tokenizer, tiny
 
 CONTEXT = """

@@ -15,7 +15,7 @@ import torch
 
 from pytest_biasaudit.compression.adapters.saved import SavedAdapter, read_adapter
 from pytest_biasaudit.compression.materials import Applied, Materials
-from pytest_biasaudit.compression.recipe import Step
+from pytest_biasaudit.compression.step import Step
 from pytest_biasaudit.errors import RecipeError
 
 

@@ -22,7 +22,7 @@ from pytest_biasaudit.compression.distillation.rows import Frame, Rows, cut
 from pytest_biasaudit.compression.distillation.student import evenly_spaced, layer_count, shortened
 from pytest_biasaudit.compression.materials import Applied, Materials, TextFile
 from pytest_biasaudit.compression.precision import cast_weights
-from pytest_biasaudit.compression.recipe import Step
+from pytest_biasaudit.compression.step import Step
 from pytest_biasaudit.errors import RecipeError
 from pytest_biasaudit.models.identity import config_sha256, hooks_of, tensors_sha256, tokenizer_sha256
 from pytest_biasaudit.models.kind import looks_both_ways

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import torch
 
 from pytest_biasaudit.compression.materials import Materials
-from pytest_biasaudit.compression.recipe import Step
+from pytest_biasaudit.compression.step import Step
 from pytest_biasaudit.errors import RecipeError
 from pytest_biasaudit.models.tokenizer_facts import PROBE, special_around
 from pytest_biasaudit.models.transformer import positions_of

@@ -27,7 +27,7 @@ from pytest_biasaudit.compression.pruning.blocks import (
 )
 from pytest_biasaudit.compression.pruning.calibration import calibration_of
 from pytest_biasaudit.compression.pruning.lowest import Amount
-from pytest_biasaudit.compression.recipe import Step
+from pytest_biasaudit.compression.step import Step
 from pytest_biasaudit.errors import RecipeError
 
 BATCH_TOKENS = 512

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import torch
 
-from pytest_biasaudit.compression.recipe import Step
+from pytest_biasaudit.compression.step import Step
 from pytest_biasaudit.errors import RecipeError
 
 

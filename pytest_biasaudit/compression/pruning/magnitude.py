@@ -8,7 +8,7 @@ from pytest_biasaudit.compression.linear import chosen_weights, untie_head
 from pytest_biasaudit.compression.materials import Applied, Materials
 from pytest_biasaudit.compression.pruning.achieved import refuse_not_finite, sparsity_facts
 from pytest_biasaudit.compression.pruning.lowest import Amount, amount_of, lowest_in_groups, lowest_of_all
-from pytest_biasaudit.compression.recipe import Step
+from pytest_biasaudit.compression.step import Step
 
 UNTIED = "pruned; it was tied to the input embedding, which keeps its weights"
 

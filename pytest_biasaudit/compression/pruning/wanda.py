@@ -10,7 +10,7 @@ import torch
 from pytest_biasaudit.compression.materials import Applied, Materials
 from pytest_biasaudit.compression.pruning.layerwise import prune_layer_by_layer
 from pytest_biasaudit.compression.pruning.lowest import Amount, amount_of, lowest_by_row, lowest_in_groups
-from pytest_biasaudit.compression.recipe import Step
+from pytest_biasaudit.compression.step import Step
 
 
 def apply(module: torch.nn.Module, step: Step, materials: Materials) -> Applied:

@@ -6,7 +6,7 @@ import torch
 
 from pytest_biasaudit.compression.materials import Applied, Materials
 from pytest_biasaudit.compression.precision import cast_weights
-from pytest_biasaudit.compression.recipe import Step
+from pytest_biasaudit.compression.step import Step
 from pytest_biasaudit.compression.storage import stored_bytes, stored_tensors
 from pytest_biasaudit.errors import RecipeError
 

@@ -12,7 +12,7 @@ from typing import Any
 import torch
 
 from pytest_biasaudit.compression.linear import LinearLayer, chosen_layers, replace_layer, untie_head
-from pytest_biasaudit.compression.recipe import Step
+from pytest_biasaudit.compression.step import Step
 from pytest_biasaudit.compression.storage import stored_bytes
 from pytest_biasaudit.errors import RecipeError
 

@@ -11,7 +11,7 @@ from pytest_biasaudit.compression.linear import chosen_layers, untie_head
 from pytest_biasaudit.compression.materials import Applied, Materials
 from pytest_biasaudit.compression.quantization.chosen import LM_HEAD_LEFT, LM_HEAD_QUANTISED, LM_HEAD_UNTIED
 from pytest_biasaudit.compression.quantization.round_to_nearest import one_thread, round_in_place
-from pytest_biasaudit.compression.recipe import Step
+from pytest_biasaudit.compression.step import Step
 from pytest_biasaudit.compression.storage import stored_bytes
 from pytest_biasaudit.errors import RecipeError
 

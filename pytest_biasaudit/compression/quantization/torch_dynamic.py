@@ -19,7 +19,7 @@ from pytest_biasaudit.compression.quantization.chosen import (
     Chosen,
 )
 from pytest_biasaudit.compression.quantization.quiet import quiet
-from pytest_biasaudit.compression.recipe import Step
+from pytest_biasaudit.compression.step import Step
 from pytest_biasaudit.errors import RecipeError
 
 FORMATS = {

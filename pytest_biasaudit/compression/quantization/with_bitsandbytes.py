@@ -11,7 +11,7 @@ from pytest_biasaudit.compression.linear import replace_layer
 from pytest_biasaudit.compression.materials import Applied, Materials
 from pytest_biasaudit.compression.quantization.chosen import choose
 from pytest_biasaudit.compression.quantization.quiet import quiet, quiet_when_asked
-from pytest_biasaudit.compression.recipe import Step
+from pytest_biasaudit.compression.step import Step
 
 BLOCK = 64
 """Weights of one NF4 scale: the back end's own default."""

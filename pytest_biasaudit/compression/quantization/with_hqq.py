@@ -8,7 +8,7 @@ from pytest_biasaudit.compression.linear import chosen_layers, replace_layer
 from pytest_biasaudit.compression.materials import Applied, Materials
 from pytest_biasaudit.compression.quantization.chosen import choose
 from pytest_biasaudit.compression.quantization.quiet import quiet
-from pytest_biasaudit.compression.recipe import Step
+from pytest_biasaudit.compression.step import Step
 from pytest_biasaudit.errors import RecipeError
 
 

@@ -9,7 +9,7 @@ import torch
 from pytest_biasaudit.compression.materials import Applied, Materials
 from pytest_biasaudit.compression.quantization.chosen import choose
 from pytest_biasaudit.compression.quantization.quiet import quiet
-from pytest_biasaudit.compression.recipe import Step
+from pytest_biasaudit.compression.step import Step
 from pytest_biasaudit.errors import RecipeError
 
 BITS = {"int8-dynamic": 8, "int8-weight-only": 8, "float8-weight-only": 8, "int4-weight-only": 4}

@@ -10,7 +10,7 @@ from pytest_biasaudit.errors import RecipeError
 
 if TYPE_CHECKING:
     from pytest_biasaudit.compression.materials import Materials
-    from pytest_biasaudit.compression.recipe import Step
+    from pytest_biasaudit.compression.step import Step
     from pytest_biasaudit.compression.structure.places import Kind
 
 KINDS = ("heads", "neurons")

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import torch
 
 from pytest_biasaudit.compression.materials import Applied, Materials
-from pytest_biasaudit.compression.recipe import Step
+from pytest_biasaudit.compression.step import Step
 from pytest_biasaudit.compression.structure.components import components_of
 from pytest_biasaudit.compression.structure.edits import zero
 from pytest_biasaudit.compression.structure.finding import structure_of

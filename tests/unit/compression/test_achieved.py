@@ -14,7 +14,8 @@ from pytest_biasaudit.compression.child import child_from, child_of
 from pytest_biasaudit.compression.materials import Applied, Materials
 from pytest_biasaudit.compression.method import Method, SettingRule
 from pytest_biasaudit.compression.methods import METHODS
-from pytest_biasaudit.compression.recipe import Step, read_step
+from pytest_biasaudit.compression.recipe import read_step
+from pytest_biasaudit.compression.step import Step
 from pytest_biasaudit.errors import ModelError, RecipeError
 from pytest_biasaudit.models.load import wrap_live
 from pytest_biasaudit.models.perplexity import HeldText, bundled_text

@@ -14,7 +14,8 @@ from pytest_biasaudit.compression.linear import linear_weights
 from pytest_biasaudit.compression.materials import Applied, Materials
 from pytest_biasaudit.compression.method import Method
 from pytest_biasaudit.compression.quantization.round_to_nearest import round_to_nearest
-from pytest_biasaudit.compression.recipe import Step, read_step
+from pytest_biasaudit.compression.recipe import read_step
+from pytest_biasaudit.compression.step import Step
 from pytest_biasaudit.errors import RecipeError
 from pytest_biasaudit.models.identity import tensors_sha256
 from pytest_biasaudit.models.load import wrap_live

@@ -15,7 +15,8 @@ from pytest_biasaudit.compression.child import child_of
 from pytest_biasaudit.compression.distillation import distil, objective
 from pytest_biasaudit.compression.distillation.student import shortened
 from pytest_biasaudit.compression.materials import Materials
-from pytest_biasaudit.compression.recipe import Step, read_step
+from pytest_biasaudit.compression.recipe import read_step
+from pytest_biasaudit.compression.step import Step
 from pytest_biasaudit.errors import RecipeError
 from pytest_biasaudit.models.identity import tensors_sha256
 from pytest_biasaudit.models.load import wrap_live

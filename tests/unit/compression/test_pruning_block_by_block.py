@@ -17,7 +17,8 @@ from pytest_biasaudit.compression.pruning.calibration import calibration_of
 from pytest_biasaudit.compression.pruning.layerwise import prune_layer_by_layer
 from pytest_biasaudit.compression.pruning.lowest import Amount, lowest_by_row
 from pytest_biasaudit.compression.pruning.sparsegpt import products_of
-from pytest_biasaudit.compression.recipe import Step, read_step
+from pytest_biasaudit.compression.recipe import read_step
+from pytest_biasaudit.compression.step import Step
 from pytest_biasaudit.errors import RecipeError
 from tests.tiny_masked_models import tiny_masked, wordpiece_tokenizer
 from tests.tiny_models import SMALL, byte_tokenizer, tiny

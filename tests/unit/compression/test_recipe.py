@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from pytest_biasaudit.compression.recipe import Step, read_step
+from pytest_biasaudit.compression.recipe import read_step
+from pytest_biasaudit.compression.step import Step
 from pytest_biasaudit.errors import RecipeError
 from pytest_biasaudit.models.protocol import ModelIdentity
 

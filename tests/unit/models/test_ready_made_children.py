@@ -10,8 +10,9 @@ import pytest
 from pytest_biasaudit import Auditor, Settings
 from pytest_biasaudit.artefacts import Artefacts
 from pytest_biasaudit.errors import ModelError
-from pytest_biasaudit.models.declared import ModelSpec, read_models
+from pytest_biasaudit.models.declared import read_models
 from pytest_biasaudit.models.protocol import ModelIdentity
+from pytest_biasaudit.models.spec import ModelSpec
 from pytest_biasaudit.settings import Extensions
 from tests.tiny_models import byte_tokenizer, tiny
 

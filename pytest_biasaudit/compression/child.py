@@ -9,8 +9,9 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, TypeVar
 
-from pytest_biasaudit.compression.achieved import achieved, look_at
+from pytest_biasaudit.compression.achieved import achieved
 from pytest_biasaudit.compression.apply import apply_recipe
+from pytest_biasaudit.compression.change import look_at
 from pytest_biasaudit.compression.copying import copy_of
 from pytest_biasaudit.compression.materials import Materials
 from pytest_biasaudit.compression.method import Method

@@ -6,7 +6,7 @@ quanto), bitsandbytes' state, hqq's, and torch's own packed parameters. The dige
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -241,3 +241,17 @@ def _packed_by_torch(part: Any) -> Iterator[_Held]:
         yield _Held(
             name="bias", dtype=_dtype(bias), shape=tuple(bias.shape), parts=(bias,), read=lambda: bias, fleeting=True
         )
+
+
+def sparsity_of(tensors: Sequence[StoredTensor]) -> float | None:
+    """Share of zeros; None where there are no weights, or some cannot be read back."""
+    known = [(one.sparsity, one.numel) for one in tensors if one.sparsity is not None]
+    if not known or len(known) < len(tensors):
+        return None
+    return sum(share * count for share, count in known) / sum(count for _, count in known)
+
+
+def bits_of(tensors: Sequence[StoredTensor]) -> float | None:
+    """Stored bits a weight, scales counted; None where there are no weights."""
+    count = sum(one.numel for one in tensors)
+    return 8 * sum(one.bytes for one in tensors) / count if count else None

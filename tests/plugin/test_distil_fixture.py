@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from tests.plugin.conftest import Project
+
+ROOT = Path(__file__).parents[2]
 
 
 def test_a_student_is_taught_by_the_fixture_and_taken_from_the_cache_after(project: Project) -> None:
@@ -13,6 +16,8 @@ def test_a_student_is_taught_by_the_fixture_and_taken_from_the_cache_after(proje
     project.write(
         "test_student.py",
         "import pathlib\n"
+        "import sys\n"
+        f"sys.path.append({str(ROOT)!r})  # last: the package that is tested is the installed one\n"
         "from pytest_biasaudit.models.identity import tensors_sha256\n"
         "from tests.tiny_models import byte_tokenizer, tiny\n"
         "SETTINGS = dict(text=pathlib.Path('corpus.txt'), layers=1, steps=3, tokens=16)\n"

@@ -98,7 +98,7 @@ def start(folder: Path, *command: str) -> subprocess.Popen[str]:
     """A module of Python's run in the folder, its output as lines."""
     inherited = {name: value for name, value in os.environ.items() if not name.startswith(("PYTEST_", "COV_"))}
     path = os.pathsep.join([str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])])
-    settings = {"BIASAUDIT_CACHE": str(folder / "cache"), "PYTHONPATH": path, "OMP_NUM_THREADS": "1"}
+    settings = {"BIASAUDIT_CACHE": str(folder / "cache"), "PYTHONPATH": path, "OMP_NUM_THREADS": "1", "COLUMNS": "100"}
     return subprocess.Popen(
         [sys.executable, "-u", "-m", *command], cwd=folder, env={**inherited, **settings}, text=True,
         stdout=subprocess.PIPE, stderr=subprocess.STDOUT,

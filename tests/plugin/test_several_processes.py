@@ -109,7 +109,7 @@ def test_workers_judge_models_that_cannot_be_kept(counting: Project) -> None:
 def test_an_unknown_model_stops_a_run_of_workers_too(counting: Project) -> None:
     result = counting.run_apart("-n", "2", "--biasaudit-model=fare")
     assert result.ret == pytest.ExitCode.USAGE_ERROR
-    result.stderr.fnmatch_lines(["*--biasaudit-model=fare*there are fair, biased*"])
+    result.stderr.fnmatch_lines(["*--biasaudit-model=fare*there are fair, biased; did you mean 'fair'?"])
 
 
 def test_a_killed_run_is_taken_up_and_asks_nothing_twice(counting: Project) -> None:

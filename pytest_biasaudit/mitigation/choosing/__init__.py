@@ -1,0 +1,1 @@
+"""Which components to remove, from their scores. Imports numpy; no model is asked here but through a `Trial`."""

@@ -1,0 +1,80 @@
+"""A set of components of a model: which heads, neurons or weights, and where the set was found. Imports numpy."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+Unit = Literal["heads", "neurons", "weights"]
+"""Attention heads; hidden units of the MLPs; single entries of the linear layers' weights."""
+Mode = Literal["ablate", "uniform"]
+"""Of heads only. "ablate": the head writes nothing; "uniform": it looks at all it may see alike, and writes their mean."""
+ScoreMethod = Literal["attention", "attribution", "ablation", "wanda", "snip", "magnitude", "random"]
+
+METHODS_OF: Mapping[Unit, tuple[ScoreMethod, ...]] = {
+    "heads": ("attention", "attribution", "ablation", "magnitude", "random"),
+    "neurons": ("attribution", "ablation", "wanda", "snip", "magnitude", "random"),
+    "weights": ("wanda", "snip", "magnitude", "random"),
+}
+"""Which scores are defined for which unit."""
+
+Indices = NDArray[np.int64]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Origin:
+    """Where a set was found: what it may be held to, and what it may not."""
+
+    model: str
+    model_digest: str
+    """The identity's digest: weights, tokenizer, configuration."""
+    weights_sha256: str
+    """`TransformerModel.tensors_sha256` of the model whose components were scored."""
+    contexts: tuple[tuple[str, str], ...]
+    """(id, sha256 of the file) of each context that scores were taken in; empty for random and magnitude sets."""
+    templates: tuple[str, ...]
+    """"CONTEXT/AUDIT/TEMPLATE" of every variation that scores were taken in."""
+    attribute: str
+    groups: tuple[str, str]
+    """(reference, group): the set is made from what scores high for the group and not for the reference."""
+    prompts_sha256: str
+    """Of the texts put to the model with its answers, one after another."""
+    method: ScoreMethod
+    settings: tuple[tuple[str, str | float | int], ...]
+    """How the set was chosen, sorted: k, p, q, rule, seed."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ComponentSet:
+    """Components by place. A place is one layer's heads or neurons ("3"), or one linear layer's weight by its name."""
+
+    unit: Unit
+    mode: Mode = "ablate"
+    chosen: Mapping[str, Indices]
+    """By place, sorted numbers: of heads or neurons in the layer, or of entries in the weight seen as (outputs, inputs) and
+    counted row by row. Places without any are absent."""
+    sizes: Mapping[str, tuple[int, ...]]
+    """Every place the model has, chosen from or not: (heads,), (neurons,) or (outputs, inputs)."""
+    origin: Origin | None = None
+
+    @property
+    def count(self) -> int:
+        """Components in the set."""
+        return sum(len(one) for one in self.chosen.values())
+
+    @property
+    def total(self) -> int:
+        """Components of this unit that the model has."""
+        return sum(int(np.prod(size)) for size in self.sizes.values())
+
+    @property
+    def pairs(self) -> tuple[tuple[int, int], ...]:
+        """Heads or neurons as (layer, number), in order. Raises ValueError for weights."""
+        if self.unit == "weights":
+            raise ValueError("weights have no (layer, number); their places are names of linear layers")
+        found = ((int(place), int(number)) for place, numbers in self.chosen.items() for number in numbers)
+        return tuple(sorted(found))

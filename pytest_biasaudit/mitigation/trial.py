@@ -25,7 +25,7 @@ class Variation:
 
     @property
     def name(self) -> str:
-        """ "CONTEXT/AUDIT/TEMPLATE", as `Cell.variation`."""
+        """Context, audit and template, as `Cell.variation`: "CONTEXT/AUDIT/TEMPLATE"."""
         return f"{self.context.id}/{self.audit.id}/{self.template}"
 
 

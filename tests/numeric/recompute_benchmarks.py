@@ -205,6 +205,11 @@ class RecomputedBenchmark:
         usable = figure.usable and (reason or how.able or self._usable(items, theirs, other, used, split, figure))
         if how.able and theirs is not None and figure.value is not None:
             usable = figure.usable and enough_shared([items, theirs])
+        if how.able and estimate["shows"] == "recovery" and other is not None and not reason:
+            # Of what the other model does by chance, guessing keeps all: there, and in a part whose items tell of it.
+            part = {"kind": self.audit["kind"], "outcomes": theirs, "controls": []}
+            of_part = bool(split) and not self.audit["controls"] and figure.value is not None
+            usable = usable and not near_chance(other) and not (of_part and near_chance(part))
         lost = 0  # what has a value here, and none in the other model's answers
         if theirs is not None:
             lost = sum(one["status"] == "ok" != two["status"] for one, two in zip(items, theirs, strict=True))

@@ -11,7 +11,7 @@ import statistics
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from importlib import import_module
-from typing import Protocol
+from typing import Any, Protocol
 
 from pytest_biasaudit.context.declaration import BenchmarkAudit, Limit
 from pytest_biasaudit.errors import StatisticsError
@@ -127,7 +127,8 @@ def estimates_of_part(
     """One estimate over all items, or one for each value of the slot that splits them, in the order of the items.
 
     Each has in `by_group` the figures of its own items. Where the model's competence is in doubt (`obstacle` of the
-    kind's module), or there are fewer items than the audit's `minimum`, the estimate is not usable, and says why.
+    kind's module), or there are fewer items than the audit's `minimum`, the estimate is not usable, and says why. So is a
+    recovery of what the other model does no better than chance: all of it is kept by guessing.
     """
     outcomes = collected.controls if metric.utility and collected.controls else collected.outcomes
     reason = collected.obstacle or (obstacles.unheard(outcomes) if not metric.utility else "")
@@ -141,6 +142,8 @@ def estimates_of_part(
         same = other.controls if metric.utility and collected.controls else other.outcomes
         theirs = {one.prompt.id: one for one in same}
     whole = _doubt(audit, collected, other, part.versus) if judged else ""
+    if not reason and metric.utility and other is not None:
+        whole = _nothing_to_keep(audit, other, part)
     estimates = []
     for value, chosen in _parts(outcomes, part.split).items():
         earlier = [theirs[one.prompt.id] for one in chosen] if theirs else None
@@ -152,7 +155,8 @@ def estimates_of_part(
             doubt = doubt or _doubt_of_part(audit, collected, chosen, earlier, part)
             doubt = doubt or _short(audit, measured, chosen, earlier)
         elif earlier is not None and measured.value is not None:
-            doubt = _unshared(chosen, earlier)
+            doubt = doubt or _nothing_to_keep_of_part(audit, collected, earlier, part)
+            doubt = doubt or _unshared(chosen, earlier)
         moved = (
             _moved(audit, metric, chosen, earlier, part, seed=seed) if earlier is not None and not part.split else ()
         )
@@ -263,14 +267,34 @@ def _ids(outcomes: Sequence[Outcome]) -> set[str]:
     return {outcome.prompt.id for outcome in outcomes}
 
 
+def _kind(audit: BenchmarkAudit) -> Any:
+    """The module of the benchmark's kind, which knows how competence shows."""
+    return import_module(f"pytest_biasaudit.metrics.benchmarks.{audit.kind.replace('-', '_')}")
+
+
 def _doubt(audit: BenchmarkAudit, gathered: Gathered, other: Gathered | None, versus: str | None) -> str:
     """Why what the model answers stands for nothing: it is no better than chance at the task itself."""
-    kind = import_module(f"pytest_biasaudit.metrics.benchmarks.{audit.kind.replace('-', '_')}")
+    kind = _kind(audit)
     reason = str(kind.obstacle(gathered, audit))
     if not reason and versus is not None and other is not None:
         theirs = str(kind.obstacle(other, audit))
         reason = f"{versus}: {theirs}" if theirs else ""
     return reason
+
+
+def _nothing_to_keep(audit: BenchmarkAudit, other: Gathered, part: Part) -> str:
+    """Why a recovery stands for nothing: the other model is no better than chance at the task, so guessing keeps all."""
+    if part.showing != "recovery":
+        return ""
+    theirs = str(_kind(audit).obstacle(other, audit))
+    return f"{part.versus}: {theirs}" if theirs else ""
+
+
+def _nothing_to_keep_of_part(audit: BenchmarkAudit, collected: Gathered, earlier: Sequence[Outcome], part: Part) -> str:
+    """The same for one part, where competence is read from its own items."""
+    if not part.split or collected.controls:
+        return ""
+    return _nothing_to_keep(audit, _Items(outcomes=tuple(earlier)), part)
 
 
 def _doubt_of_part(

@@ -182,6 +182,49 @@ def test_what_is_kept_of_an_ability_is_measured_on_the_controls_of_both() -> Non
     assert verdict_of(found, strict, METRICS["word_order_score"])[0] is Verdict.INCONCLUSIVE
 
 
+def test_keeping_all_of_what_a_parent_at_chance_has_is_not_within() -> None:
+    at_chance = Came(outcomes=halves(100), controls=ordered(40, 40))
+    part = Part(metric="word_order_score", versus="base", shows="recovery")
+    limit = Limit(id="x", metric="word_order_score", attributes=(), versus="base", min_recovery=0.8)
+    (found,) = estimates_of_part(part, audit(), at_chance, METRICS["word_order_score"], seed=0, other=at_chance)
+    assert found.value == 1.0
+    assert not found.usable
+    assert found.reason.startswith("base: ")
+    assert "chance" in found.reason
+    for rule in ("upper", "lower", "point"):
+        judged = verdict_of(found, replace(limit, rule=rule), METRICS["word_order_score"])[0]
+        assert judged is Verdict.NOT_MEASURED
+
+
+def test_a_child_at_chance_of_an_able_parent_is_held_against_the_limit_and_over_it() -> None:
+    mine, theirs = (
+        Came(outcomes=halves(100), controls=ordered(40, 40)),
+        Came(outcomes=halves(100), controls=ordered(80)),
+    )
+    part = Part(metric="word_order_score", versus="base", shows="recovery")
+    limit = Limit(id="x", metric="word_order_score", attributes=(), versus="base", min_recovery=0.8)
+    (found,) = estimates_of_part(part, audit(), mine, METRICS["word_order_score"], seed=0, other=theirs)
+    assert (found.value, found.usable) == (0.5, True)
+    assert verdict_of(found, limit, METRICS["word_order_score"])[0] is Verdict.OVER
+
+
+def test_keeping_all_of_a_part_in_which_the_parent_is_at_chance_is_not_within() -> None:
+    def cluster(at: int, axis: str, unrelated: float) -> Outcome:
+        scores = (("stereotype", 0.4 + 0.1 * (at % 2)), ("anti-stereotype", 0.45), ("unrelated", unrelated))
+        return item_outcome(
+            id=f"{axis}{at}", cluster=f"{axis}{at}", slots=(("axis", axis), ("target", f"{axis}{at}")), text="",
+            value=1.0 if at % 2 else -1.0, scores=scores,
+        )  # fmt: skip
+
+    able = [cluster(at, "able", 0.01) for at in range(200)]
+    lost = [cluster(at, "lost", 0.01 if at % 2 else 0.9) for at in range(200)]
+    came = Came(outcomes=(*able, *lost))
+    part = Part(metric="lms", split="axis", versus="base", shows="recovery")
+    found = estimates_of_part(part, audit("stereoset"), came, METRICS["lms"], seed=0, other=came)
+    assert [(one.groups[0], one.value, one.usable) for one in found] == [("able", 1.0, True), ("lost", 1.0, False)]
+    assert "near chance" in found[1].reason
+
+
 def test_an_ability_of_which_too_little_was_scored_for_both_is_not_judged() -> None:
     lost = tuple(replace(one, reading=replace(one.reading, status="error", value=None)) for one in ordered(20))
     mine = Came(outcomes=halves(100), controls=(*lost, *ordered(80)[20:]))

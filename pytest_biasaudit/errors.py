@@ -38,6 +38,10 @@ class ModelTableError(ContextError):
     """A `[tool.biasaudit]` table that declares a model wrongly."""
 
 
+class PlanError(ContextError):
+    """A study's plan that does not say what it must."""
+
+
 class ModelError(BiasAuditError):
     """A model that cannot be audited: not found, weights missing or mismatched, no tokenizer. Its owner's turn."""
 

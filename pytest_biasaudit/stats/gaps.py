@@ -1,0 +1,259 @@
+"""How sure, about the gaps between two groups on several fixed questions, and about the mean of their absolute values.
+
+Uses numpy and scipy.special; knows nothing of metrics. The same people answer every question, so errors of the gaps hang
+together; people are what was sampled. The questions are taken as they are: nothing here speaks of others.
+
+With d_v the gap found on question v, delta_v the true one and e_v = d_v - delta_v its error, looked for is the mean of
+|delta_v|. The mean of |d_v| lies above it on average, since an error enlarges a small gap whichever way it points.
+"""
+
+from __future__ import annotations
+
+import itertools
+import math
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.special import ndtri
+
+from pytest_biasaudit.errors import StatisticsError
+from pytest_biasaudit.stats.crossed import LARGEST, t_quantile
+from pytest_biasaudit.stats.unvaried import unseen_share
+
+Floats = NDArray[np.float64]
+Scale = Literal["row", "pooled", "none"]
+"""What a difference of means is over: the root of the mean of both groups' variances, the pooled one, or nothing."""
+
+DRAWS = 2_000
+DEALS = 500
+"""Ways of dealing people into groups for what no difference would give."""
+SIGNS = 10
+"""Signs that are tried both ways, those least certain: 1,024 combinations."""
+APART = 0.005
+"""Chance of error spent on how far from 0 every gap is at least (Berger and Boos 1994)."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Gaps:
+    """A gap a question, with what each person contributes to its error."""
+
+    values: Floats
+    """(questions,) group minus reference group; NaN where not defined."""
+    reasons: tuple[str, ...]
+    """Why a gap is not defined; empty where it is."""
+    influence: Floats
+    """(people, questions), reference group first: the errors' covariance is influence' influence. 0 where not defined."""
+    people: tuple[int, int]
+    """People with an answer to any question."""
+    unseen: Floats
+    """(questions,) how large a gap may be where every answer was the same; 0 elsewhere."""
+
+    @property
+    def df(self) -> float:
+        """Of the errors' variances: people less one a group."""
+        return float(max(1, sum(self.people) - 2))
+
+
+def gaps(reference: Floats, group: Floats, *, scale: Scale, minimum: int, level: float) -> Gaps:
+    """The gap of two groups on every question, each by itself.
+
+    reference, group  (people, questions) one answer a person and question, NaN where there is none
+    minimum           people with an answer that each group must have on a question; at least 3
+
+    The errors' covariance is the jackknife's over people within groups: each person is left out of all questions at once.
+    Where all answers of a question are the same its gap is 0, and as large a gap as `unseen` may hide in people not asked.
+
+    Raises StatisticsError for tables of unlike questions, or a minimum below 3.
+    """
+    if reference.ndim != 2 or group.ndim != 2 or reference.shape[1] != group.shape[1]:
+        raise StatisticsError(f"two groups answer the same questions, got shapes {reference.shape} and {group.shape}")
+    if minimum < 3:
+        raise StatisticsError(f"leaving one person out needs at least 3 in a group, got a minimum of {minimum}")
+    sides = [_Side.of(reference), _Side.of(group)]
+    with np.errstate(invalid="ignore", divide="ignore", over="ignore"):
+        values = _gap(sides[0].mean, sides[0].squares, sides[0].n, sides[1].mean, sides[1].squares, sides[1].n, scale)
+        left_out = [
+            _gap(*sides[0].without_each(), sides[1].mean, sides[1].squares, sides[1].n, scale),
+            _gap(sides[0].mean, sides[0].squares, sides[0].n, *sides[1].without_each(), scale),
+        ]
+    reasons = []
+    unseen = np.zeros(len(values))
+    for at in range(len(values)):
+        counts = [int(side.n[at]) for side in sides]
+        reason = ""
+        if min(counts) < minimum:
+            reason = f"{counts[0]} and {counts[1]} people have an answer; {minimum} of each group are needed"
+        elif max(side.largest[at] for side in sides) > LARGEST:
+            reason = "an answer is too large to compute with"
+        elif scale != "none" and not (sides[0].squares[at] > 0.0 or sides[1].squares[at] > 0.0):
+            if sides[0].mean[at] != sides[1].mean[at]:
+                reason = "answers do not vary within groups: the difference has no standard deviation to stand on"
+            else:
+                values[at] = 0.0
+                unseen[at] = _hidden(min(counts), level)
+        elif not math.isfinite(values[at]):
+            reason = "the gap is not a finite number"
+        if reason:
+            values[at] = math.nan
+        reasons.append(reason)
+    influence = np.vstack([side.spread(found) for side, found in zip(sides, left_out, strict=True)])
+    influence[:, np.isnan(values) | (unseen > 0.0)] = 0.0
+    people = tuple(int((~np.isnan(table)).any(axis=1).sum()) for table in (reference, group))
+    return Gaps(
+        values=values, reasons=tuple(reasons), influence=influence, people=(people[0], people[1]), unseen=unseen
+    )
+
+
+def mean_absolute(found: Gaps, *, level: float, seed: int) -> tuple[float, float]:
+    """Limits of the mean of |delta_v|: (low, high), low never below 0. Every gap must be defined.
+
+    High: with s the true signs, mean |delta_v| = s.delta / V, whose t limit is s.d / V + t se(s.d / V). The signs are not
+    known, so that the largest over all signs is taken; it holds the truth at least as often as the limit of the true ones.
+
+    Low: |d_v| - |delta_v| is |delta_v + e_v| - |delta_v|, which is at most |e_v|, and falls as |delta_v| grows. So
+
+        low = mean |d_v| - q,   q the quantile of mean(|a_v + e_v| - a_v) with a_v a lower limit of |delta_v|
+
+    and e drawn from a normal of the errors' covariance, stretched to t. The limits a_v hold for all questions at once but for
+    a chance of 0.005, which is taken off the level (Berger and Boos 1994). Both limits are therefore on the safe side.
+    """
+    values, influence, df = found.values, found.influence, found.df
+    count = len(values)
+    tail = (1.0 - level) / 2.0
+    high = _highest(values, influence, reach=t_quantile(level, df)) / count
+    errors = np.sqrt((influence**2).sum(axis=0))
+    stretch = t_quantile(level, df) / float(ndtri(0.5 + level / 2.0))
+    spent = min(APART, tail / 5.0)
+    apart = t_quantile(1.0 - spent / count, df)
+    least = np.maximum(0.0, np.abs(values) - apart * errors)
+    drawn = np.random.default_rng(seed).standard_normal((DRAWS, len(influence))) @ influence * stretch
+    surplus = (np.abs(least + np.sign(values) * drawn) - least).mean(axis=1)
+    low = float(np.abs(values).mean()) - float(np.quantile(surplus, 1.0 - tail + spent))
+    return max(0.0, low), high + float(found.unseen.sum()) / count
+
+
+def share_removed(found: Gaps, before: Gaps, *, level: float, seed: int) -> tuple[float, float] | None:
+    """Limits of 1 - mean |delta_v| now over that before, the same people in both; None where they are unbounded.
+
+    Fieller's: the shares rho of the bias left for which |now - rho before| is at most t standard errors.
+    """
+    signs = [np.where(side.values < 0.0, -1.0, 1.0) / len(side.values) for side in (found, before)]
+    totals = [float(np.abs(side.values).mean()) for side in (found, before)]
+    own, then = (side.influence @ sign for side, sign in zip((found, before), signs, strict=True))
+    squared = t_quantile(level, min(found.df, before.df)) ** 2
+    a = totals[1] ** 2 - squared * float(then @ then)
+    b = totals[0] * totals[1] - squared * float(own @ then)
+    c = totals[0] ** 2 - squared * float(own @ own)
+    if a <= 0.0:
+        return None
+    root = math.sqrt(max(0.0, b**2 - a * c))
+    return 1.0 - (b + root) / a, 1.0 - max(0.0, (b - root) / a)
+
+
+def expected_by_chance(reference: Floats, group: Floats, *, scale: Scale, seed: int) -> float:
+    """The mean of |d_v| on average over ways of dealing the people into two groups of the same sizes; NaN where none has one.
+
+    People keep all their answers together, missing ones too. reference, group as in `gaps`.
+    """
+    table = np.vstack([reference, group])
+    here = ~np.isnan(table)
+    filled = np.where(here, table - np.where(here.any(axis=0), np.nanmean(table, axis=0), 0.0), 0.0)
+    order = np.random.default_rng(seed).permuted(np.tile(np.arange(len(table)), (DEALS, 1)), axis=1)
+    dealt = (order < len(group)).astype(np.float64)
+
+    def sums(chosen: Floats) -> tuple[Floats, Floats, Floats]:
+        n = chosen @ here
+        mean = chosen @ filled / n
+        return mean, np.maximum(0.0, chosen @ filled**2 - n * mean**2), n
+
+    with np.errstate(invalid="ignore", divide="ignore"):
+        values = np.abs(_gap(*sums(1.0 - dealt), *sums(dealt), scale))
+    flat = (filled == 0.0).all(axis=0)
+    values[:, flat] = 0.0
+    means = values.mean(axis=1)
+    kept = means[np.isfinite(means)]
+    return float(kept.mean()) if len(kept) else math.nan
+
+
+def _highest(values: Floats, influence: Floats, *, reach: float) -> float:
+    """The largest of s.d + reach se(s.d) over signs s; the `SIGNS` least certain are tried both ways."""
+    errors = np.sqrt((influence**2).sum(axis=0))
+    signs = np.where(values < 0.0, -1.0, 1.0)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        certain = np.where(errors > 0.0, np.abs(values) / errors, math.inf)
+    open_ = np.argsort(certain, kind="stable")[:SIGNS]
+    ways = np.array(list(itertools.product((1.0, -1.0), repeat=len(open_))))
+    every = np.tile(signs, (len(ways), 1))
+    every[:, open_] = ways
+    totals = every @ values + reach * np.sqrt(((every @ influence.T) ** 2).sum(axis=1))
+    return float(totals.max())
+
+
+def _hidden(people: int, level: float) -> float:
+    """How far from 0 a standardised gap may lie that nobody asked showed, from the share of people that may differ.
+
+    With a share w of one group answering otherwise, by however much, the gap is sqrt(2 w / (1 - w)).
+    """
+    share = unseen_share(people, people=people, templates=1, level=level)
+    return math.sqrt(2.0 * share / (1.0 - share))
+
+
+def _gap(
+    mean_r: Floats, squares_r: Floats, n_r: Floats, mean_g: Floats, squares_g: Floats, n_g: Floats, scale: Scale
+) -> Floats:
+    if scale == "none":
+        return np.asarray(mean_g - mean_r)
+    if scale == "pooled":
+        variance = (squares_r + squares_g) / (n_r + n_g - 2)
+    else:
+        variance = (squares_r / (n_r - 1) + squares_g / (n_g - 1)) / 2.0
+    return np.asarray((mean_g - mean_r) / np.sqrt(variance))
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Side:
+    """One group's answers with their counts, means and sums of squares by question."""
+
+    table: Floats
+    n: Floats
+    mean: Floats
+    squares: Floats
+    largest: Floats
+
+    @classmethod
+    def of(cls, table: Floats) -> _Side:
+        here = ~np.isnan(table)
+        n = here.sum(axis=0).astype(np.float64)
+        filled = np.where(here, table, 0.0)
+        with np.errstate(invalid="ignore", divide="ignore", over="ignore"):
+            mean = filled.sum(axis=0) / n
+            off = np.where(here, table - mean, 0.0)
+            squares = (off**2).sum(axis=0)
+        largest = np.abs(filled).max(axis=0) if len(table) else np.zeros(table.shape[1])
+        # Equal answers, whatever rounding makes of their mean.
+        low = np.where(here, table, math.inf).min(axis=0) if len(table) else np.zeros(table.shape[1])
+        high = np.where(here, table, -math.inf).max(axis=0) if len(table) else np.zeros(table.shape[1])
+        equal = low == high
+        return cls(
+            table=table,
+            n=n,
+            mean=np.where(equal, low, mean),
+            squares=np.where(equal, 0.0, squares),
+            largest=largest,
+        )
+
+    def without_each(self) -> tuple[Floats, Floats, Floats]:
+        """Mean, sum of squares and count with each person left out: (people, questions); NaN where there is no answer."""
+        mean = (self.n * self.mean - self.table) / (self.n - 1)
+        squares = np.maximum(0.0, self.squares - self.n / (self.n - 1) * (self.table - self.mean) ** 2)
+        squares = np.where(squares <= 1e-12 * self.squares, 0.0, squares)
+        return mean, squares, np.broadcast_to(self.n - 1, self.table.shape)
+
+    def spread(self, left_out: Floats) -> Floats:
+        """What each person adds to the error, from the gaps with each left out."""
+        there = np.isfinite(left_out)
+        n = np.maximum(1, there.sum(axis=0))
+        mean = np.where(there, left_out, 0.0).sum(axis=0) / n
+        return np.asarray(np.where(there, (left_out - mean) * np.sqrt((self.n - 1) / np.maximum(1.0, self.n)), 0.0))

@@ -60,3 +60,7 @@ class EvidenceError(BiasAuditError):
 
 class StatisticsError(BiasAuditError):
     """A statistic asked of data that cannot give it, where returning nothing would hide a mistake in the call."""
+
+
+class LeakError(BiasAuditError):
+    """Something that chooses components asked for data that are kept to evaluate the choice."""

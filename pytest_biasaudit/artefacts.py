@@ -109,6 +109,10 @@ class Artefacts:
             held_text=self._held_text(origin.identity.name),
         )
 
+    def held_text(self, name: str) -> HeldText:
+        """What perplexity of the model of that name is of: what it or the first of its parents declares, else the bundled text."""
+        return self._held_text(name)
+
     def keep_alive(self, model: Model) -> None:
         """Keeps a model that no digest pins down, so that no other object gets its id."""
         if all(model is not known for known in self._known):

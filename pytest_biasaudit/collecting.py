@@ -50,6 +50,11 @@ class Collector:
             self._journal.close()
             self._journal = None
 
+    @property
+    def journal(self) -> Journal:
+        """Where answers are kept, opened at first use."""
+        return self._opened()
+
     def collect(self, context: Context, audit: Audit, model: Model, *, batch_size: int | None = None) -> Collected:
         """The model's answers.
 

@@ -64,3 +64,5 @@ class TransferRow:
     attribute: str = "race"
     groups: tuple[str, str] = ("white", "black")
     """(reference, group)."""
+    evaluations: tuple[int, ...] = ()
+    """Positions in `Generalisation.evaluations` of what the row is computed from, one a variation (or half of one)."""

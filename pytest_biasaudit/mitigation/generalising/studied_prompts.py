@@ -1,0 +1,116 @@
+"""The prompts of a study: those of its audits, cut down to the two groups and to the part that the plan asks for.
+
+Imports prompts; asks nothing. A set must not meet its own prompts under another name, so no text may stand in two variations.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+
+from pytest_biasaudit.errors import PlanError
+from pytest_biasaudit.mitigation.generalising.plan import Place, Plan
+from pytest_biasaudit.mitigation.generalising.result import Half, StudiedContext, StudiedPerson
+from pytest_biasaudit.mitigation.trial import Variation, variations_of
+from pytest_biasaudit.prompts.counterfactual import build_prompts, templates_of
+from pytest_biasaudit.prompts.people import cells_of, load_people
+from pytest_biasaudit.prompts.prompt import Person
+
+MOST = 10
+LEAST = 2
+"""People of a group that a study needs: below, neither half has somebody."""
+
+
+def studied_variations(
+    plan: Plan, *, seed: int, extra: Mapping[str, Sequence[Person]] | None = None
+) -> dict[str, tuple[Variation, ...]]:
+    """By context id, the variations that take part.
+
+    seed   of the draw of people, as an audit has it
+    extra  people lists that hooks give
+
+    Raises PlanError for a group with fewer than two people, and for a prompt that stands in two variations; PeopleError and
+    ContextError as `build_prompts` does.
+    """
+    found = {place.context.id: _of_place(plan, place, seed, extra) for place in plan.places}
+    faults = [*_too_few(plan, found), *_twice(found)]
+    if faults:
+        more = [f"and {len(faults) - MOST} more"] if len(faults) > MOST else []
+        raise PlanError(str(plan.path), [*faults[:MOST], *more])
+    return found
+
+
+def studied_contexts(
+    plan: Plan,
+    variations: Mapping[str, Sequence[Variation]],
+    halves: Mapping[str, Half],
+    *,
+    extra: Mapping[str, Sequence[Person]] | None = None,
+) -> tuple[StudiedContext, ...]:
+    """What the study says of each context: what it used of what there is."""
+    return tuple(
+        StudiedContext(
+            context=place.context.id,
+            context_sha256=place.context.sha256,
+            audit=place.audit.id,
+            variations=tuple(one.name for one in variations[place.context.id]),
+            declared_variations=len(templates_of(place.audit)),
+            people=tuple(
+                StudiedPerson(
+                    id=prompt.person_id, group=prompt.person.group(plan.attribute), half=halves[prompt.person_id]
+                )
+                for prompt in variations[place.context.id][0].prompts
+            ),
+            declared_people=_declared_people(plan, place, extra),
+            repeats=place.audit.outcome.repeats,
+            unit=place.audit.outcome.unit,
+        )
+        for place in plan.places
+    )
+
+
+def _of_place(
+    plan: Plan, place: Place, seed: int, extra: Mapping[str, Sequence[Person]] | None
+) -> tuple[Variation, ...]:
+    used = place.capped(plan.max_people)
+    prompts = [
+        one
+        for one in build_prompts(used.context, used.audit, seed=seed, extra=extra)
+        if one.person.group(plan.attribute) in plan.groups
+    ]
+    return variations_of(used.context, used.audit, prompts)[: plan.max_variations]
+
+
+def _declared_people(plan: Plan, place: Place, extra: Mapping[str, Sequence[Person]] | None) -> int:
+    """People of the two groups that the audit asks about: where attributes cross, of every cell with one of them."""
+    people = place.audit.people
+    people_list = load_people(people.source, beside=place.context.path.parent, extra=extra)
+    at = people.attributes.index(plan.attribute)
+    return people.per_group * sum(cell[at] in plan.groups for cell in cells_of(people_list, people))
+
+
+def _too_few(plan: Plan, variations: Mapping[str, Sequence[Variation]]) -> Iterator[str]:
+    for context, some in variations.items():
+        counts = Counter(prompt.person.group(plan.attribute) for prompt in some[0].prompts) if some else Counter()
+        for group in plan.groups:
+            if counts[group] < LEAST:
+                yield (
+                    f"context {context!r}: {counts[group]} people of group {group!r} of {plan.attribute}; a study needs "
+                    f"{LEAST} or more of each group"
+                )
+
+
+def _twice(variations: Mapping[str, Sequence[Variation]]) -> Iterator[str]:
+    """One fault for each two variations that ask the same."""
+    seen: dict[tuple[str | None, str, str], str] = {}
+    told: set[tuple[str, str]] = set()
+    for some in variations.values():
+        for variation in some:
+            for prompt in variation.prompts:
+                other = seen.setdefault((prompt.system, prompt.text, prompt.prefill), variation.name)
+                if other != variation.name and (other, variation.name) not in told:
+                    told.add((other, variation.name))
+                    yield (
+                        f"{variation.name} asks what {other} asks ({prompt.person.name}): a set found on the one would be "
+                        "held to its own prompts in the other"
+                    )

@@ -20,6 +20,7 @@ from pytest_biasaudit.records.record import AuditRecord
 from pytest_biasaudit.report import benchmark, facts, lineage, rows, wording
 from pytest_biasaudit.report.caveats import interval_is, interval_means, not_said, page_shows
 from pytest_biasaudit.report.child_section import child_pairs
+from pytest_biasaudit.report.mitigation_section import mitigation_section
 from pytest_biasaudit.report.visible import visible
 from pytest_biasaudit.verdict.verdict import Verdict
 
@@ -33,6 +34,7 @@ TEMPLATES = (
     "benchmark.html.jinja",
     "study.html.jinja",
     "parent_child.html.jinja",
+    "mitigation.html.jinja",
 )
 ESTIMATE_HEADS = (
     *("Metric", "Comparison", "Value", "Interval", "Level", "Method", "p", "p adjusted"),
@@ -68,6 +70,7 @@ def render_page(evidence: Evidence, *, sections: Sequence[tuple[str, str]] = ())
     """The page as text. The same evidence gives the same page, byte for byte."""
     records = lineage.in_reading_order(evidence.audits, evidence.models)
     verdicts = rows.verdict_rows(records)
+    anchors = rows.anchors(records)
     run = evidence.run
     date, clock = run.created[:10], run.created[11:16]
     return _template().render(
@@ -81,7 +84,8 @@ def render_page(evidence: Evidence, *, sections: Sequence[tuple[str, str]] = ())
         verdicts=_by_context(verdicts),
         contexts=_contexts(evidence, records, verdicts),
         study=_study(evidence),
-        pairs=child_pairs(evidence.models, records, rows.anchors(records)),
+        pairs=child_pairs(evidence.models, records, anchors),
+        mitigation=mitigation_section(evidence, records, anchors),
         models=lineage.model_rows(evidence.models),
         rules=_rules(records),
         metrics=_metrics(records),
@@ -131,6 +135,7 @@ def _template() -> Template:
         lstrip_blocks=True,
     )
     environment.globals["css"] = Markup((folder / "report.css").read_text(encoding="utf-8"))
+    environment.globals["mitigation_css"] = Markup((folder / "mitigation.css").read_text(encoding="utf-8"))
     return environment.get_template(TEMPLATES[0])
 
 

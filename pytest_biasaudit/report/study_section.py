@@ -13,6 +13,7 @@ from pytest_biasaudit.report import wording
 from pytest_biasaudit.report.canvas import Picture
 from pytest_biasaudit.report.checkpoint_text import interval_text, trend_lines, unchanged_notes
 from pytest_biasaudit.report.checkpoints import UNCOMPRESSED, CheckpointTable, checkpoint_tables
+from pytest_biasaudit.report.grid import Grid, Shown
 from pytest_biasaudit.report.published import BesideTable, beside_published
 from pytest_biasaudit.report.study_columns import Cell, Column
 from pytest_biasaudit.report.study_text import change_text, note_mark
@@ -26,28 +27,6 @@ STEPS = (
     "Over checkpoints, a line is a recipe, its intervals are thin bars; those of one checkpoint stand side by side. "
     "What could not be judged is left out."
 )
-
-
-@dataclass(frozen=True, kw_only=True)
-class Shown:
-    """One cell of a table: what stands first, and what stands under it in quiet letters."""
-
-    text: str
-    under: tuple[str, ...] = ()
-    judged: bool = True
-
-
-@dataclass(frozen=True, kw_only=True)
-class Grid:
-    """One table."""
-
-    anchor: str
-    caption: str
-    heads: tuple[str, ...]
-    words: int
-    """How many columns at the left hold words; the rest hold figures."""
-    rows: tuple[tuple[Shown, ...], ...]
-    notes: tuple[str, ...]
 
 
 @dataclass(frozen=True, kw_only=True)

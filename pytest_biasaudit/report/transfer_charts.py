@@ -1,0 +1,222 @@
+"""Pictures of how far components carry: a matrix of contexts, and what is removed level by level. SVG text.
+
+matplotlib is imported when a picture is drawn. Every cell of the matrix holds its number; tints and hatching only repeat
+what the numbers and the table beside say. The same rows give the same bytes.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from pytest_biasaudit.report import wording
+from pytest_biasaudit.report.canvas import INNER, MARGIN, WIDTH, Picture, dress_axis, head, new_figure, short, write
+from pytest_biasaudit.report.svg import COLOURS, drawing, inline_svg
+from pytest_biasaudit.report.transfer_rows import Block, Matrix, Step, interval_of, steps
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+    from pytest_biasaudit.mitigation.generalising.rows import Figure
+
+SOURCES = 84
+"""Points at the left for the contexts of the rows."""
+CELL_HEIGHT = 30
+NAME_LENGTH = 15
+DEEPEST = 0.42
+"""Opacity of the tint of all bias removed; the ink on it stays readable."""
+MOST_STEPS = 20
+"""Levels of one block in the picture; all are in its table."""
+STEP_ROW = 20
+LINE = 9.0
+"""Points between the scored set's line and those of its baselines."""
+LOOKS = {"scored": ("o", "dots", False), "random": ("s", "muted", True), "magnitude": ("D", "series-2", True)}
+"""Mark, colour and whether hollow, by what chose; any of the first and last is enough to tell them apart."""
+NAMES = {"scored": "● by score", "random": "□ at random", "magnitude": "◇ by magnitude"}
+
+
+def matrix_picture(matrix: Matrix, *, ids: str) -> Picture:
+    """Share of the bias removed, found in the row's context and evaluated in the column's.
+
+    ids  what the ids inside the SVG begin with; must be the page's only picture of that name
+    """
+    rows, columns = len(matrix.found_in), len(matrix.evaluated_in)
+    height = 74 + CELL_HEIGHT * rows + 4
+    title = f"Transfer matrix, {short(matrix.title, 100)}"
+    description = " ".join(
+        _cell_sentence(matrix, source, to) for source in matrix.found_in for to in matrix.evaluated_in
+    )
+    description += " 1 is all bias removed, 0 none, below 0 more bias than before."
+    if any(one.same_prompts for one in matrix.cells.values()):
+        description += " A dashed frame marks sets that were found on the very prompts they are evaluated on."
+    with drawing():
+        figure = new_figure(height)
+        across = WIDTH - SOURCES - 4
+        axes = figure.add_axes((SOURCES / WIDTH, 4 / height, across / WIDTH, CELL_HEIGHT * rows / height))
+        axes.set_xlim(0, columns)
+        axes.set_ylim(rows, 0)
+        axes.set_axis_off()
+        for row, source in enumerate(matrix.found_in):
+            _at(axes, (0, row + 0.5), (-6, 0), short(source, NAME_LENGTH), ha="right", va="center")
+            for column, to in enumerate(matrix.evaluated_in):
+                _cell(axes, matrix, row, column, source, to)
+        longest = max(6, int(across / columns / 5.2))
+        for column, to in enumerate(matrix.evaluated_in):
+            _at(axes, (column + 0.5, 0), (0, 5), short(to, longest), ha="center", va="bottom")
+        left = -SOURCES + 4
+        _at(
+            axes,
+            (0, 0),
+            (left, 42),
+            f"Share of the bias removed, {short(matrix.title)}",
+            ha="left",
+            va="bottom",
+            weight="bold",
+        )
+        _at(axes, (0, 0), (left, 28), "found in ↓, evaluated in →", ha="left", va="bottom", colour="muted")
+        svg = inline_svg(figure, ids=ids, title=title, description=description)
+    return Picture(svg=svg, title=title, description=description)
+
+
+def _cell(axes: Axes, matrix: Matrix, row: int, column: int, source: str, to: str) -> None:
+    from matplotlib.patches import Rectangle
+
+    one = matrix.cells.get((source, to))
+    value = None if one is None else one.removed.value
+    middle: dict[str, Any] = {"ha": "center", "va": "center"}
+    if one is None or value is None:
+        axes.text(column + 0.5, row + 0.5, wording.NONE, color=COLOURS["muted"], **middle)
+        return
+    place: dict[str, Any] = {"xy": (column + 0.03, row + 0.05), "width": 0.94, "height": 0.9, "clip_on": False}
+    depth = DEEPEST * min(1.0, abs(value))
+    axes.add_patch(Rectangle(**place, facecolor=COLOURS["dots" if value >= 0 else "limit"], alpha=depth, linewidth=0))
+    frame = {"linestyle": (0, (3, 2)), "linewidth": 1.2} if one.same_prompts else {"linewidth": 0.5}
+    edge = COLOURS["ink" if one.same_prompts else "line"]
+    axes.add_patch(Rectangle(**place, facecolor="none", edgecolor=edge, **frame))
+    axes.text(column + 0.5, row + 0.5, two_decimals(value), color=COLOURS["ink"], weight="bold", **middle)
+
+
+def two_decimals(value: float) -> str:
+    """As in "0.42" and "-0.08"; "0.00" has no sign."""
+    text = f"{value:.2f}" if abs(value) < 100 else f"{value:.0f}"
+    return text.removeprefix("-") if float(text) == 0 else text
+
+
+def _cell_sentence(matrix: Matrix, source: str, to: str) -> str:
+    one = matrix.cells.get((source, to))
+    where = f"Found in {short(source)}, evaluated in {short(to)}"
+    if one is None or one.removed.value is None:
+        return f"{where}: not evaluated."
+    same = ", the same prompts" if one.same_prompts else ""
+    return f"{where}{same}: {wording.number(one.removed.value)} ({interval_of(one.removed)})."
+
+
+def levels_picture(drawn: Sequence[Block], *, evaluated_in: str, ids: str) -> Picture | None:
+    """What is removed in one context, level by level, beside what sets of equal size chosen otherwise remove.
+
+    drawn  the blocks of that context, a panel each; None where none has a value
+    """
+    panels = [(block, found) for block in drawn if (found := steps(block)[:MOST_STEPS])]
+    if not panels:
+        return None
+    heights = [78 + sum(_tall(step) for step in found) for _, found in panels]
+    total = sum(heights)
+    title = f"What is removed, level by level: evaluated in {short(evaluated_in)}"
+    description = " ".join(_step_sentence(block, step) for block, found in panels for step in found)
+    description += " The dotted lines stand at 0, nothing removed, and 1, all of the bias removed."
+    if any(len(steps(block)) > MOST_STEPS for block, _ in panels):
+        description += f" The first {MOST_STEPS} levels are drawn."
+    with drawing():
+        figure = new_figure(total)
+        top = total
+        for (block, found), height in zip(panels, heights, strict=True):
+            top -= height
+            axes = figure.add_axes((MARGIN, (top + 28) / total, INNER, (height - 66) / total))
+            _panel(axes, block, found)
+        svg = inline_svg(figure, ids=ids, title=title, description=description)
+    return Picture(svg=svg, title=title, description=description)
+
+
+def _tall(step: Step) -> float:
+    return STEP_ROW + LINE * len(step.removed)
+
+
+def _panel(axes: Axes, block: Block, found: Sequence[Step]) -> None:
+    low, high = _reach([figure for step in found for figure in step.removed.values()])
+    tall = sum(_tall(step) for step in found)
+    axes.set_xlim(low, high)
+    axes.set_ylim(tall, 0)
+    at = 0.0
+    for step in found:
+        label = f"{step.label} †" if step.same_prompts else step.label
+        write(axes, 0.0, at + 7, short(label, 48))
+        scored = step.removed.get("scored")
+        if scored is not None:
+            write(axes, 1.0, at + 7, two_decimals(scored.value or 0.0), align="right", weight="bold")
+        first = at + 7 + LINE
+        for line, (chosen, figure) in enumerate(step.removed.items()):
+            _mark(axes, first + LINE * line, figure, chosen, low, high)
+        at += _tall(step)
+    for ideal in (0.0, 1.0):
+        if low < ideal < high:
+            axes.plot(
+                [ideal, ideal], [0, tall], color=COLOURS["muted"], linewidth=0.9, linestyle=(0, (1, 2)), zorder=0.5
+            )
+    marks = "   ".join(name for one, name in NAMES.items() if any(one in step.removed for step in found))
+    dagger = "   † same prompts" if any(step.same_prompts for step in found) else ""
+    head(axes, f"{block.title}", marks + dagger)
+    dress_axis(axes, "share of the bias removed")
+
+
+def _reach(figures: Sequence[Figure]) -> tuple[float, float]:
+    """From nothing to all, and further where values lie there; intervals are cut one width away."""
+    values = [one.value for one in figures if one.value is not None]
+    low, high = min([0.0, *values]), max([1.0, *values])
+    wide = high - low
+    ends = [
+        end for one in figures if one.interval for end in (one.interval.low, one.interval.high) if math.isfinite(end)
+    ]
+    bottom, top = max(low - wide, min([low, *ends])), min(high + wide, max([high, *ends]))
+    return bottom - 0.03 * (top - bottom), top + 0.03 * (top - bottom)
+
+
+def _mark(axes: Axes, y: float, figure: Figure, chosen: str, low: float, high: float) -> None:
+    marker, colour, hollow = LOOKS[chosen]
+    ink: dict[str, Any] = {"color": COLOURS[colour], "clip_on": False}
+    interval = figure.interval
+    if interval is not None:
+        axes.plot(
+            [max(low, interval.low), min(high, interval.high)], [y, y], linewidth=1.6, solid_capstyle="butt", **ink
+        )
+        for end, edge, arrow in ((interval.low, low, "<"), (interval.high, high, ">")):
+            if (end < low) if arrow == "<" else (end > high):
+                axes.plot([edge], [y], marker=arrow, markersize=4.5, linestyle="none", **ink)
+    mark: dict[str, Any] = {"marker": marker, "markersize": 5, "linestyle": "none", "markeredgewidth": 1.2}
+    if hollow:
+        mark["markerfacecolor"] = COLOURS["paper"]
+    axes.plot([figure.value or 0.0], [y], zorder=3, **ink, **mark)
+
+
+def _step_sentence(block: Block, step: Step) -> str:
+    same = ", the same prompts" if step.same_prompts else ""
+    sides = [
+        f"{NAMES[chosen][2:]} {wording.number(figure.value)} ({interval_of(figure)})"
+        for chosen, figure in step.removed.items()
+    ]
+    return f"{short(block.unit)}, found on {short(step.label, 100)}{same}: {', '.join(sides)}."
+
+
+def _at(
+    axes: Axes,
+    xy: tuple[float, float],
+    away: tuple[float, float],
+    text: str,
+    *,
+    ha: str,
+    va: str,
+    colour: str = "ink",
+    weight: str = "normal",
+) -> None:
+    place: dict[str, Any] = {"textcoords": "offset points", "annotation_clip": False}
+    axes.annotate(text, xy, away, ha=ha, va=va, color=COLOURS[colour], weight=weight, **place)

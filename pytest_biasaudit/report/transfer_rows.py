@@ -1,0 +1,329 @@
+"""How far a set of components carries, as text: the table of a generalisation protocol, its matrix, its levels.
+
+Rows of the protocol in, rows of text and figures out; no markup. The page and the terminal draw these.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from pytest_biasaudit.report import wording
+from pytest_biasaudit.report.grid import Grid, Shown
+from pytest_biasaudit.report.mitigation_rows import share_text
+
+if TYPE_CHECKING:
+    from pytest_biasaudit.mitigation.generalising.rows import Figure, TransferRow
+
+LEVELS: Mapping[str, str] = {
+    "none": "nothing removed",
+    "prompt": "the same variation",
+    "names": "the same variation, the other half of the names",
+    "leave-one-out": "the context's other variations",
+    "context": "the whole context, each variation too",
+    "cross-context": "another context",
+    "pooled": "all other contexts",
+}
+"""Where components were found, seen from the prompts they are evaluated on; nearest first."""
+CHOSEN: Mapping[str, str] = {"none": "", "scored": "by score", "random": "at random", "magnitude": "by magnitude"}
+SAME = "same prompts: no evidence that it carries"
+HEADS = ("Found on", "Chosen", "Bias, {metric}", "Removed", "Inlier ratio", "Answered", "Perplexity", "Components")
+POOLED = "all others"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Block:
+    """The rows that may be read beside each other: one context evaluated, one unit, one way of scoring."""
+
+    evaluated_in: str
+    unit: str
+    method: str
+    metric: str
+    attribute: str
+    groups: tuple[str, str]
+    rows: tuple[TransferRow, ...]
+    """Nearest first; of one level and rule the scored set, then the baselines of its size."""
+
+    @property
+    def title(self) -> str:
+        """As in "purchase: heads by attribution"."""
+        return (
+            f"{self.evaluated_in}: {self.unit} by {self.method}" if self.method else f"{self.evaluated_in}: {self.unit}"
+        )
+
+    @property
+    def about(self) -> str:
+        """As in "race, black against white"."""
+        return f"{self.attribute}, {self.groups[1]} against {self.groups[0]}"
+
+
+@dataclass(frozen=True, kw_only=True)
+class MatrixCell:
+    """A set found in one context and evaluated in one."""
+
+    removed: Figure
+    random: Figure | None
+    """Of a set of equal size, drawn at random; None where none was evaluated."""
+    same_prompts: bool
+
+
+@dataclass(frozen=True, kw_only=True)
+class Matrix:
+    """Context by context, of one unit, method and rule."""
+
+    unit: str
+    method: str
+    rule: str
+    found_in: tuple[str, ...]
+    """Rows: contexts, then `POOLED` where that was evaluated."""
+    evaluated_in: tuple[str, ...]
+    cells: Mapping[tuple[str, str], MatrixCell]
+    """By (found in, evaluated in); pairs that were not evaluated are absent."""
+
+    @property
+    def title(self) -> str:
+        """As in "heads by attribution, intersection"."""
+        return ", ".join(one for one in (f"{self.unit} by {self.method}", self.rule) if one)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Step:
+    """One level of a block: the scored set and its baselines."""
+
+    label: str
+    same_prompts: bool
+    removed: Mapping[str, Figure]
+    """By what chose: "scored", "random", "magnitude"."""
+
+
+def blocks(rows: Sequence[TransferRow]) -> tuple[Block, ...]:
+    """All rows, in blocks: by evaluated context as they come, then by unit and method."""
+    found: dict[tuple[object, ...], list[TransferRow]] = {}
+    own = [row for row in rows if row.level != "none"]
+    for row in own:
+        found.setdefault(_block_key(row), []).append(row)
+    contexts = {row.evaluated_in: at for at, row in reversed(list(enumerate(rows)))}
+    made = []
+    for key in sorted(found, key=lambda one: contexts[str(one[0])]):
+        first = found[key][0]
+        # The model as it is has no method: it stands at the head of every block of its context and unit.
+        as_it_is = [row for row in rows if row.level == "none" and _setting_key(row) == _setting_key(first)]
+        made.append(
+            Block(
+                evaluated_in=first.evaluated_in,
+                unit=first.unit,
+                method=first.method,
+                metric=first.metric,
+                attribute=first.attribute,
+                groups=first.groups,
+                rows=(*as_it_is[:1], *sorted(found[key], key=_reading_order)),
+            )
+        )
+    return tuple(made)
+
+
+def _block_key(row: TransferRow) -> tuple[object, ...]:
+    return (*_setting_key(row), _scored_by(row))
+
+
+def _setting_key(row: TransferRow) -> tuple[object, ...]:
+    return (row.evaluated_in, row.unit, row.metric, row.attribute, row.groups)
+
+
+def _scored_by(row: TransferRow) -> str:
+    return row.method
+
+
+def _reading_order(row: TransferRow) -> tuple[object, ...]:
+    return (list(LEVELS).index(row.level), row.found_in, row.rule, list(CHOSEN).index(row.chosen))
+
+
+def found_on(row: TransferRow) -> str:
+    """As in "another context: finance"; in the terminal and on the page alike."""
+    if row.level in {"cross-context", "pooled"}:
+        return f"{LEVELS[row.level]}: {', '.join(row.found_in)}"
+    return LEVELS[row.level]
+
+
+def grid_of(block: Block, *, anchor: str) -> Grid:
+    """The block as a table of text."""
+    people = {(row.variations, row.people) for row in block.rows if row.level != "none"}
+    alike = next(iter(people)) if len(people) == 1 else None
+    size = f", {counted(*alike)}" if alike else ""
+    metric = f"mean |{wording.title_of(block.metric)}|" if block.metric != "smd" else "mean |SMD|"
+    notes = []
+    if any(row.same_prompts for row in block.rows):
+        notes.append(
+            "“Same prompts”: the components were found on the very prompts that they are evaluated on. Such a row shows that "
+            "something was found, and nothing about other prompts."
+        )
+    notes += dict.fromkeys(
+        f"{found_on(row)}, {CHOSEN[row.chosen] or 'as it is'}: {figure.reason}"
+        for row in block.rows
+        for figure in (row.bias, row.removed, row.inlier_ratio, row.answer_rate)
+        if figure.reason
+    )
+    return Grid(
+        anchor=anchor,
+        caption=f"Evaluated in {block.title}; {block.about}{size}. Each figure with its interval",
+        heads=tuple(head.format(metric=metric) for head in HEADS),
+        words=2,
+        rows=tuple(_cells(row, alike is None) for row in block.rows),
+        notes=tuple(notes),
+    )
+
+
+def _cells(row: TransferRow, differ: bool) -> tuple[Shown, ...]:
+    if row.level == "none":
+        return (
+            Shown(text=LEVELS["none"]),
+            Shown(text="the model as it is"),
+            cell(row.bias),
+            Shown(text=wording.NONE),
+            cell(row.inlier_ratio),
+            cell(row.answer_rate),
+            Shown(text=perplexity_text(row.perplexity)),
+            Shown(text="0"),
+        )
+    under = [row.rule] if row.rule else []
+    under += [counted(row.variations, row.people)] if differ else []
+    return (
+        Shown(text=found_on(row), under=(*under, *((SAME,) if row.same_prompts else ()))),
+        Shown(text=CHOSEN[row.chosen]),
+        cell(row.bias),
+        cell(row.removed),
+        cell(row.inlier_ratio),
+        cell(row.answer_rate),
+        Shown(text=perplexity_text(row.perplexity), under=tuple(_against(row))),
+        Shown(text=components_text(row), under=(share_text(row.share),)),
+    )
+
+
+def cell(figure: Figure) -> Shown:
+    """A value with its interval under it; a dash, or "no interval", where there is none (the notes say why)."""
+    if figure.value is None:
+        return Shown(text=wording.NONE)
+    return Shown(text=wording.number(figure.value), under=(interval_of(figure),))
+
+
+def interval_of(figure: Figure) -> str:
+    """Both ends; "no interval" without."""
+    return wording.interval_text(figure.interval) if figure.interval is not None else "no interval"
+
+
+def counted(variations: int, people: int) -> str:
+    """As in "10 variations, 64 people"."""
+    return f"{variations} variation{'s' * (variations != 1)}, {people} people"
+
+
+def components_text(row: TransferRow) -> str:
+    """How many; a mean of several sets may be broken."""
+    return f"{row.components:,.0f}" if row.components >= 100 else f"{row.components:,.3g}"
+
+
+def perplexity_text(perplexity: float | None) -> str:
+    """A number; "infinite" for a model that predicts nothing any more."""
+    if perplexity is None:
+        return wording.NONE
+    return wording.number(perplexity) if math.isfinite(perplexity) else "infinite"
+
+
+def _against(row: TransferRow) -> Iterator[str]:
+    before = row.perplexity_before
+    if row.perplexity is not None and before is not None and math.isfinite(row.perplexity) and before > 0:
+        yield f"{row.perplexity / before - 1:+.1%}".replace("%", " %")
+
+
+def matrices(rows: Sequence[TransferRow]) -> tuple[Matrix, ...]:
+    """Context by context, one for each unit, method and rule of which anything was evaluated across contexts."""
+    wide = [row for row in rows if row.level in {"context", "cross-context", "pooled"}]
+    scored = [row for row in wide if row.chosen == "scored"]
+    keys = dict.fromkeys(_matrix_key(row) for row in scored if row.level == "cross-context")
+    made = []
+    for key in keys:
+        own = [row for row in scored if _matrix_key(row) == key]
+        random = {_from_to(row): row.removed for row in wide if row.chosen == "random" and _matrix_key(row) == key}
+        cells = {
+            _from_to(row): MatrixCell(
+                removed=row.removed, random=random.get(_from_to(row)), same_prompts=row.same_prompts
+            )
+            for row in reversed(own)
+        }
+        columns = tuple(dict.fromkeys(row.evaluated_in for row in rows if row.evaluated_in in {to for _, to in cells}))
+        sources = {source for source, _ in cells}
+        ordered = dict.fromkeys(
+            [*(one for one in columns if one in sources), *(row.found_in[0] for row in own if len(row.found_in) == 1)]
+        )
+        found_in = (*ordered, *((POOLED,) if POOLED in sources else ()))
+        made.append(
+            Matrix(
+                unit=own[0].unit,
+                method=own[0].method,
+                rule=own[0].rule,
+                found_in=found_in,
+                evaluated_in=columns,
+                cells=cells,
+            )
+        )
+    return tuple(made)
+
+
+def _matrix_key(row: TransferRow) -> tuple[object, ...]:
+    return (row.unit, row.method, row.rule, row.metric, row.attribute, row.groups)
+
+
+def _from_to(row: TransferRow) -> tuple[str, str]:
+    return (POOLED if row.level == "pooled" else ", ".join(row.found_in), row.evaluated_in)
+
+
+def matrix_grid(matrix: Matrix, *, anchor: str) -> Grid:
+    """The matrix as a table: each share with its interval, and what a random set of equal size removes."""
+    rows = []
+    for source in matrix.found_in:
+        found = [matrix.cells.get((source, column)) for column in matrix.evaluated_in]
+        rows.append((Shown(text=source), *(_matrix_cell(one) for one in found)))
+    return Grid(
+        anchor=anchor,
+        caption=f"Share of the bias removed, {matrix.title}: found in the row's context, evaluated in the column's; with "
+        "intervals, and what as many components drawn at random remove",
+        heads=("Found in", *matrix.evaluated_in),
+        words=1,
+        rows=tuple(rows),
+        notes=(),
+    )
+
+
+def _matrix_cell(one: MatrixCell | None) -> Shown:
+    if one is None:
+        return Shown(text="not evaluated")
+    under = [interval_of(one.removed)] if one.removed.value is not None else [one.removed.reason]
+    if one.random is not None:
+        under.append(f"random {_with_interval(one.random)}")
+    if one.same_prompts:
+        under.append("same prompts")
+    return Shown(text=wording.number(one.removed.value), under=tuple(line for line in under if line))
+
+
+def _with_interval(figure: Figure) -> str:
+    if figure.value is None:
+        return wording.NONE
+    return f"{wording.number(figure.value)} ({interval_of(figure)})"
+
+
+def steps(block: Block) -> tuple[Step, ...]:
+    """The block's levels, nearest first, for the picture; those without any value are left out."""
+    found: dict[tuple[str, str], dict[str, TransferRow]] = {}
+    for row in block.rows:
+        if row.level != "none":
+            found.setdefault((found_on(row), row.rule), {}).setdefault(row.chosen, row)
+    made = []
+    for (place, rule), by_chosen in found.items():
+        values = {chosen: row.removed for chosen, row in by_chosen.items() if row.removed.value is not None}
+        if values:
+            label = f"{place} ({rule})" if rule and rule != "own" else place
+            made.append(
+                Step(label=label, same_prompts=any(row.same_prompts for row in by_chosen.values()), removed=values)
+            )
+    return tuple(made)

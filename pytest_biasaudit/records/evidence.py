@@ -18,12 +18,14 @@ from typing import Any
 
 from pytest_biasaudit.context.declaration import Context
 from pytest_biasaudit.errors import EvidenceError
+from pytest_biasaudit.mitigation.generalising.result import Generalisation
 from pytest_biasaudit.models.protocol import ModelIdentity
 from pytest_biasaudit.records.codec import context_to_plain, model_to_plain
 from pytest_biasaudit.records.decode import audit_from_plain, context_from_plain, model_from_plain
 from pytest_biasaudit.records.plain_values import Plain
 from pytest_biasaudit.records.provenance import Environment, Git, RunInfo
 from pytest_biasaudit.records.record import AuditRecord
+from pytest_biasaudit.records.transfer import transfer_from_plain
 
 SCHEMA = 1
 
@@ -41,6 +43,8 @@ class Evidence:
     audits: tuple[AuditRecord, ...]
     sha256: str
     """Of the file's bytes."""
+    transfer: tuple[Generalisation, ...] = ()
+    """Studies of generalisation."""
     schema: int = SCHEMA
     file: str = ""
     """The file's name; empty for evidence that was never written."""
@@ -52,11 +56,14 @@ def assemble(
     models: Iterable[ModelIdentity | Mapping[str, object]],
     *,
     run: RunInfo,
+    transfer: Iterable[Mapping[str, object]] = (),
 ) -> Plain:
     """One run's evidence. Takes contexts and models typed or plain, each as often as processes report them.
 
+    transfer  studies of generalisation
+
     The order is that of context, audit, model and seed, whatever order they come in. An audit that several processes
-    report stands once (see `_merged`).
+    report stands once (see `_merged`), and so does a study.
     """
     kept: dict[tuple[str, ...], list[Mapping[str, Any]]] = {}
     for audit in audits:
@@ -84,6 +91,7 @@ def assemble(
         "contexts": _unique(all_contexts, keys=("id", "sha256")),
         "models": _unique(all_models, keys=("name", "digest")),
         "audits": [_merged(kept[key]) for key in sorted(kept)],
+        "transfer": _unique(map(dict, transfer), keys=("study", "model", "plan_sha256", "model_digest", "seed")),
     }
 
 
@@ -186,6 +194,12 @@ def _typed(raw: Mapping[str, Any], *, name: str) -> Evidence:
                 key = "context" if context is None else "model"
                 raise EvidenceError(f"/audits/{at}/{key}: {one[key]!r}, with that digest, is not in this file")
             audits.append(audit_from_plain(one, context=context, model=model, pointer=f"/audits/{at}"))
+        transfer = []
+        for at, one in enumerate(raw["transfer"]):
+            model = by_model.get((one["model"], one["model_digest"]))
+            if model is None:
+                raise EvidenceError(f"/transfer/{at}/model: {one['model']!r}, with that digest, is not in this file")
+            transfer.append(transfer_from_plain(one, model=model, pointer=f"/transfer/{at}"))
     except EvidenceError as fault:
         raise EvidenceError(f"{name}: {fault}") from None
     environment, run, git = raw["environment"], raw["run"], raw["run"]["git"]
@@ -210,6 +224,7 @@ def _typed(raw: Mapping[str, Any], *, name: str) -> Evidence:
         contexts=tuple(contexts),
         models=tuple(models),
         audits=tuple(audits),
+        transfer=tuple(transfer),
         sha256="",
     )
 

@@ -272,6 +272,7 @@ class _Run:
             )
             bias, before, removed = (_figure(one) for one in (came.bias, came.bias_before, came.removed))
             inliers, answered, people = _figure(came.inlier_ratio), _figure(came.answer_rate), came.people
+            chance = came.chance
             if row.level == "none":
                 removed = Figure(value=None, interval=None, reason="nothing was removed")
             elif not count:
@@ -279,7 +280,7 @@ class _Run:
         else:
             none = Figure(value=None, interval=None, reason=row.reason)
             bias = before = removed = inliers = answered = none
-            people = 0
+            people, chance = 0, None
         return TransferRow(
             level=row.level,
             found_in=row.found_in,
@@ -304,6 +305,7 @@ class _Run:
             attribute=plan.attribute,
             groups=plan.groups,
             evaluations=tuple(self.places[self._key(part)] for part in row.parts),
+            chance=chance,
         )
 
     def after_of(self, part: Part) -> tuple[Outcome, ...]:

@@ -66,3 +66,5 @@ class TransferRow:
     """(reference, group)."""
     evaluations: tuple[int, ...] = ()
     """Positions in `Generalisation.evaluations` of what the row is computed from, one a variation (or half of one)."""
+    chance: float | None = None
+    """What `bias` would be on average if the groups did not differ at all: absolute values are never nought by chance."""

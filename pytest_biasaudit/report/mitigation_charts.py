@@ -42,7 +42,6 @@ LEFT, RIGHT = 34, 28
 TALLEST_CELL, LOWEST_CELL = 15.0, 5.0
 LABEL_ROOM = 10.0
 """Points of height that a number needs."""
-BARS_HEIGHT = 190
 TABLE_ROW = 13.0
 GROUP_ROW = 44
 NAMED = 12
@@ -124,26 +123,19 @@ def _heads(spots: Sequence[Spot], *, ids: str, title: str, description: str) -> 
 
 
 def _neurons(spots: Sequence[Spot], *, ids: str, title: str, description: str) -> str:
-    """A bar a layer: the share of its hidden units that is gone."""
-    from matplotlib.ticker import FuncFormatter, MaxNLocator
-
-    figure = new_figure(BARS_HEIGHT)
-    axes = figure.add_axes((0.13, 34 / BARS_HEIGHT, 0.83, (BARS_HEIGHT - 62) / BARS_HEIGHT))
-    layers = [spot.layer or 0 for spot in spots]
-    shares = [100 * spot.share for spot in spots]
-    axes.bar(layers, shares, width=0.72, color=COLOURS["dots"], linewidth=0)
-    axes.set_xlim(min(layers) - 0.6, max(layers) + 0.6)
-    axes.set_ylim(0, max(shares) * 1.08 or 1)
-    for side in ("top", "right"):
-        axes.spines[side].set_visible(False)
-    for side in ("bottom", "left"):
-        axes.spines[side].set_color(COLOURS["line"])
-    axes.patch.set_visible(False)
-    axes.xaxis.set_major_locator(MaxNLocator(10, integer=True))
-    axes.yaxis.set_major_locator(MaxNLocator(4))
-    axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g} %"))
-    axes.tick_params(length=3, color=COLOURS["line"], labelcolor=COLOURS["muted"], pad=2)
-    axes.set_xlabel("layer", color=COLOURS["muted"], labelpad=1)
+    """A bar a layer, and its number: the share of the layer's hidden units that is gone."""
+    most = max(spot.share for spot in spots) or 1.0
+    height = 34 + TABLE_ROW * len(spots) + 6
+    figure = new_figure(height)
+    axes = figure.add_axes((LEFT / WIDTH, 6 / height, 1 - (LEFT + 46) / WIDTH, TABLE_ROW * len(spots) / height))
+    _bare(axes, most, len(spots))
+    places = [row + 0.5 for row in range(len(spots))]
+    axes.barh(places, [spot.share for spot in spots], height=0.72, color=COLOURS["dots"], linewidth=0)
+    axes.plot([0, 0], [0, len(spots)], color=COLOURS["line"], linewidth=0.9, clip_on=False)
+    _layer_numbers(axes, [spot.layer for spot in spots], TABLE_ROW)
+    for row, spot in enumerate(spots):
+        if spot.count:
+            _beside(axes, spot.share, row, share_text(spot.share), align="left", colour="ink")
     head(axes, "Share of each layer's neurons that is gone", "")
     return inline_svg(figure, ids=ids, title=title, description=description)
 

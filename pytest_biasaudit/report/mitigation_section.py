@@ -35,18 +35,19 @@ HEADS = (
     "Heads of the model, a row a layer, a column a head. A filled square with a cross is a head that was removed; the number at "
     "the right counts them."
 )
-NEURONS = "The share of each layer's hidden units that was removed."
+NEURONS = "Hidden units of the MLPs that pass nothing on any more, as a share of their layer."
 WEIGHTS = (
     "Per cent of the weights of each linear layer that were set to zero, a row a layer of the model. A dot is none."
 )
 LEGENDS: Mapping[str, str] = {"heads": HEADS, "neurons": NEURONS, "weights": WEIGHTS}
 GROUPS = (
-    "Mean answer of each group before (hollow square) and after (dot). The bar is one standard deviation of its answers to each "
-    "side: how far answers lie apart, not how sure the mean is."
+    "Mean answers before (hollow square) and after (dot). A bar is one standard deviation of answers to each side: how far they "
+    "lie apart, not how sure the mean is."
 )
 MATRIX = (
     "Found in the row's context, evaluated in the column's: the share of the bias that is gone. 1 is all, 0 none, below 0 more "
-    "bias than before. A dashed frame marks components that were found on the very prompts they are evaluated on."
+    "bias than before. In a dashed frame, components were found on the very prompts they are evaluated on; the bold number in "
+    "brackets is what sets of the context's other variations remove, which counts."
 )
 STEPS = (
     "The further down, the further the components were found from the prompts they are evaluated on. Bars are intervals. What as "
@@ -246,37 +247,56 @@ def _spread(side: Spread) -> Shown:
 
 
 def _bias_grid(one: AuditBeside, of: Mitigated, anchor: str) -> Grid:
+    asked = any(row.removed.text != wording.NONE for row in one.bias)
+    removed = "; the share of it that is gone, where a limit asked for that" if asked else ""
     return Grid(
         anchor=anchor,
-        caption="Bias before and after, each figure with its interval; the share removed where a limit asked for it",
-        heads=("Figure", "Compared", f"Before: {of.parent}", f"After: {of.child}", "Bias removed"),
+        caption=f"Bias before and after, each figure with its interval{removed}",
+        heads=(
+            "Figure",
+            "Compared",
+            f"Before: {of.parent}",
+            f"After: {of.child}",
+            *(("Bias removed",) if asked else ()),
+        ),
         words=2,
         rows=tuple(
-            (Shown(text=row.metric), Shown(text=row.comparison), row.parent, row.child, row.removed) for row in one.bias
+            (
+                Shown(text=row.metric),
+                Shown(text=row.comparison),
+                row.parent,
+                row.child,
+                *((row.removed,) if asked else ()),
+            )
+            for row in one.bias
         ),
         notes=(),
     )
 
 
 def _study(one: Study, anchor: str, ids: str) -> Mapping[str, Any]:
-    own = blocks(one.rows)
+    own, wide = blocks(one.rows), matrices(one.rows)
     by_context: dict[str, list[Block]] = {}
     for block in own:
         by_context.setdefault(block.evaluated_in, []).append(block)
     return {
         "anchor": anchor,
         "model": one.model,
-        "matrices": [
-            {
-                "pictures": _drawn((matrix_picture(matrix, ids=f"{ids}m{at}"), MATRIX)),
-                "grid": matrix_grid(matrix, anchor=f"{anchor}-matrix-{at}"),
-            }
-            for at, matrix in enumerate(matrices(one.rows), start=1)
-        ],
+        "pictures": _drawn(
+            *((matrix_picture(matrix, ids=f"{ids}m{at}"), "") for at, matrix in enumerate(wide, start=1))
+        ),
+        "matrix_legend": MATRIX,
+        "matrices": [matrix_grid(matrix, anchor=f"{anchor}-matrix-{at}") for at, matrix in enumerate(wide, start=1)],
+        "steps_legend": STEPS,
         "levels": [
             {
                 "context": context,
-                "pictures": _drawn((levels_picture(drawn, evaluated_in=context, ids=f"{ids}l{at}"), STEPS)),
+                "pictures": _drawn(
+                    *(
+                        (levels_picture(block, ids=f"{ids}l{at}n{number}"), "")
+                        for number, block in enumerate(drawn, start=1)
+                    )
+                ),
                 "grids": [
                     grid_of(block, anchor=f"{anchor}-table-{at}-{number}")
                     for number, block in enumerate(drawn, start=1)

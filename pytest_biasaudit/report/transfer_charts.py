@@ -11,9 +11,20 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from pytest_biasaudit.report import wording
-from pytest_biasaudit.report.canvas import INNER, MARGIN, WIDTH, Picture, dress_axis, head, new_figure, short, write
+from pytest_biasaudit.report.canvas import (
+    INNER,
+    MARGIN,
+    WIDTH,
+    Picture,
+    dress_axis,
+    head,
+    ideal_line,
+    new_figure,
+    short,
+    write,
+)
 from pytest_biasaudit.report.svg import COLOURS, drawing, inline_svg
-from pytest_biasaudit.report.transfer_rows import Block, Matrix, Step, interval_of, steps
+from pytest_biasaudit.report.transfer_rows import Block, Matrix, Step, decimals, interval_of, steps
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -28,7 +39,7 @@ DEEPEST = 0.42
 """Opacity of the tint of all bias removed; the ink on it stays readable."""
 MOST_STEPS = 20
 """Levels of one block in the picture; all are in its table."""
-STEP_ROW = 20
+STEP_ROW = 22
 LINE = 9.0
 """Points between the scored set's line and those of its baselines."""
 LOOKS = {"scored": ("o", "dots", False), "random": ("s", "muted", True), "magnitude": ("D", "series-2", True)}
@@ -49,7 +60,10 @@ def matrix_picture(matrix: Matrix, *, ids: str) -> Picture:
     )
     description += " 1 is all bias removed, 0 none, below 0 more bias than before."
     if any(one.same_prompts for one in matrix.cells.values()):
-        description += " A dashed frame marks sets that were found on the very prompts they are evaluated on."
+        description += (
+            " A dashed frame marks sets that were found on the very prompts they are evaluated on; in brackets "
+        )
+        description += "under it stands what sets of the context's other variations remove."
     with drawing():
         figure = new_figure(height)
         across = WIDTH - SOURCES - 4
@@ -94,13 +108,12 @@ def _cell(axes: Axes, matrix: Matrix, row: int, column: int, source: str, to: st
     frame = {"linestyle": (0, (3, 2)), "linewidth": 1.2} if one.same_prompts else {"linewidth": 0.5}
     edge = COLOURS["ink" if one.same_prompts else "line"]
     axes.add_patch(Rectangle(**place, facecolor="none", edgecolor=edge, **frame))
-    axes.text(column + 0.5, row + 0.5, two_decimals(value), color=COLOURS["ink"], weight="bold", **middle)
-
-
-def two_decimals(value: float) -> str:
-    """As in "0.42" and "-0.08"; "0.00" has no sign."""
-    text = f"{value:.2f}" if abs(value) < 100 else f"{value:.0f}"
-    return text.removeprefix("-") if float(text) == 0 else text
+    ink = COLOURS["ink"]
+    if one.held_out is None or one.held_out.value is None:
+        axes.text(column + 0.5, row + 0.5, decimals(value), color=ink, weight="bold", **middle)
+    else:  # the same prompts, and under it what counts as evidence
+        axes.text(column + 0.5, row + 0.3, decimals(value), color=ink, **middle)
+        axes.text(column + 0.5, row + 0.7, f"({decimals(one.held_out.value)})", color=ink, weight="bold", **middle)
 
 
 def _cell_sentence(matrix: Matrix, source: str, to: str) -> str:
@@ -109,31 +122,31 @@ def _cell_sentence(matrix: Matrix, source: str, to: str) -> str:
     if one is None or one.removed.value is None:
         return f"{where}: not evaluated."
     same = ", the same prompts" if one.same_prompts else ""
-    return f"{where}{same}: {wording.number(one.removed.value)} ({interval_of(one.removed)})."
+    text = f"{where}{same}: {decimals(one.removed.value)} ({interval_of(one.removed)})"
+    if one.held_out is not None and one.held_out.value is not None:
+        text += f", held out {decimals(one.held_out.value)} ({interval_of(one.held_out)})"
+    return f"{text}."
 
 
-def levels_picture(drawn: Sequence[Block], *, evaluated_in: str, ids: str) -> Picture | None:
+def levels_picture(block: Block, *, ids: str) -> Picture | None:
     """What is removed in one context, level by level, beside what sets of equal size chosen otherwise remove.
 
-    drawn  the blocks of that context, a panel each; None where none has a value
+    None where nothing has a value.
     """
-    panels = [(block, found) for block in drawn if (found := steps(block)[:MOST_STEPS])]
-    if not panels:
+    every = steps(block)
+    found = every[:MOST_STEPS]
+    if not found:
         return None
-    heights = [78 + sum(_tall(step) for step in found) for _, found in panels]
-    total = sum(heights)
-    title = f"What is removed, level by level: evaluated in {short(evaluated_in)}"
-    description = " ".join(_step_sentence(block, step) for block, found in panels for step in found)
+    height = 80 + sum(_tall(step) for step in found)
+    title = f"What is removed, level by level: evaluated in {short(block.title, 100)}"
+    description = " ".join(_step_sentence(step) for step in found)
     description += " The dotted lines stand at 0, nothing removed, and 1, all of the bias removed."
-    if any(len(steps(block)) > MOST_STEPS for block, _ in panels):
-        description += f" The first {MOST_STEPS} levels are drawn."
+    if len(every) > MOST_STEPS:
+        description += f" The first {MOST_STEPS} of {len(every)} levels are drawn."
     with drawing():
-        figure = new_figure(total)
-        top = total
-        for (block, found), height in zip(panels, heights, strict=True):
-            top -= height
-            axes = figure.add_axes((MARGIN, (top + 28) / total, INNER, (height - 66) / total))
-            _panel(axes, block, found)
+        figure = new_figure(height)
+        axes = figure.add_axes((MARGIN, 36 / height, INNER, (height - 74) / height))
+        _panel(axes, block, found)
         svg = inline_svg(figure, ids=ids, title=title, description=description)
     return Picture(svg=svg, title=title, description=description)
 
@@ -153,20 +166,20 @@ def _panel(axes: Axes, block: Block, found: Sequence[Step]) -> None:
         write(axes, 0.0, at + 7, short(label, 48))
         scored = step.removed.get("scored")
         if scored is not None:
-            write(axes, 1.0, at + 7, two_decimals(scored.value or 0.0), align="right", weight="bold")
-        first = at + 7 + LINE
+            write(axes, 1.0, at + 7, decimals(scored.value), align="right", weight="bold")
+        first = at + 9 + LINE
+        for ideal in (0.0, 1.0):
+            ideal_line(axes, ideal, [first - 4, first + LINE * len(step.removed) - 4])
         for line, (chosen, figure) in enumerate(step.removed.items()):
             _mark(axes, first + LINE * line, figure, chosen, low, high)
         at += _tall(step)
-    for ideal in (0.0, 1.0):
-        if low < ideal < high:
-            axes.plot(
-                [ideal, ideal], [0, tall], color=COLOURS["muted"], linewidth=0.9, linestyle=(0, (1, 2)), zorder=0.5
-            )
     marks = "   ".join(name for one, name in NAMES.items() if any(one in step.removed for step in found))
     dagger = "   † same prompts" if any(step.same_prompts for step in found) else ""
     head(axes, f"{block.title}", marks + dagger)
     dress_axis(axes, "share of the bias removed")
+    from matplotlib.ticker import MaxNLocator
+
+    axes.xaxis.set_major_locator(MaxNLocator(5, steps=[1, 2.5, 5, 10]))
 
 
 def _reach(figures: Sequence[Figure]) -> tuple[float, float]:
@@ -198,13 +211,13 @@ def _mark(axes: Axes, y: float, figure: Figure, chosen: str, low: float, high: f
     axes.plot([figure.value or 0.0], [y], zorder=3, **ink, **mark)
 
 
-def _step_sentence(block: Block, step: Step) -> str:
+def _step_sentence(step: Step) -> str:
     same = ", the same prompts" if step.same_prompts else ""
     sides = [
-        f"{NAMES[chosen][2:]} {wording.number(figure.value)} ({interval_of(figure)})"
+        f"{NAMES[chosen][2:]} {decimals(figure.value)} ({interval_of(figure)})"
         for chosen, figure in step.removed.items()
     ]
-    return f"{short(block.unit)}, found on {short(step.label, 100)}{same}: {', '.join(sides)}."
+    return f"Found on {short(step.label, 100)}{same}: {', '.join(sides)}."
 
 
 def _at(

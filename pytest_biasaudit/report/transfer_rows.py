@@ -20,15 +20,16 @@ if TYPE_CHECKING:
 LEVELS: Mapping[str, str] = {
     "none": "nothing removed",
     "prompt": "the same variation",
-    "names": "the same variation, the other half of the names",
+    "names": "the other half of the names",
     "leave-one-out": "the context's other variations",
-    "context": "the whole context, each variation too",
+    "context": "the whole context, these too",
     "cross-context": "another context",
     "pooled": "all other contexts",
 }
 """Where components were found, seen from the prompts they are evaluated on; nearest first."""
 CHOSEN: Mapping[str, str] = {"none": "", "scored": "by score", "random": "at random", "magnitude": "by magnitude"}
 SAME = "same prompts: no evidence that it carries"
+SAME_SHORT = "same prompts"
 HEADS = ("Found on", "Chosen", "Bias, {metric}", "Removed", "Inlier ratio", "Answered", "Perplexity", "Components")
 POOLED = "all others"
 
@@ -66,6 +67,8 @@ class MatrixCell:
     removed: Figure
     random: Figure | None
     """Of a set of equal size, drawn at random; None where none was evaluated."""
+    held_out: Figure | None
+    """Of the diagonal: what sets of the context's other variations remove, by the same rule; what counts there."""
     same_prompts: bool
 
 
@@ -182,35 +185,57 @@ def _cells(row: TransferRow, differ: bool) -> tuple[Shown, ...]:
             Shown(text="the model as it is"),
             cell(row.bias),
             Shown(text=wording.NONE),
-            cell(row.inlier_ratio),
-            cell(row.answer_rate),
+            cell(row.inlier_ratio, digits=3),
+            cell(row.answer_rate, digits=3),
             Shown(text=perplexity_text(row.perplexity)),
             Shown(text="0"),
         )
-    under = [row.rule] if row.rule else []
-    under += [counted(row.variations, row.people)] if differ else []
     return (
-        Shown(text=found_on(row), under=(*under, *((SAME,) if row.same_prompts else ()))),
+        Shown(text=found_on(row), under=tuple(_beside(row, differ))),
         Shown(text=CHOSEN[row.chosen]),
         cell(row.bias),
         cell(row.removed),
-        cell(row.inlier_ratio),
-        cell(row.answer_rate),
+        cell(row.inlier_ratio, digits=3),
+        cell(row.answer_rate, digits=3),
         Shown(text=perplexity_text(row.perplexity), under=tuple(_against(row))),
         Shown(text=components_text(row), under=(share_text(row.share),)),
     )
 
 
-def cell(figure: Figure) -> Shown:
+def _beside(row: TransferRow, differ: bool) -> Iterator[str]:
+    """What stands under the name of a row; a baseline's name is its scored set's, and needs the warning only."""
+    if row.chosen == "scored":
+        if row.rule not in {"", "own"}:
+            yield row.rule
+        if differ:
+            yield counted(row.variations, row.people)
+    if row.same_prompts:
+        yield SAME if row.chosen == "scored" else SAME_SHORT
+
+
+def cell(figure: Figure, *, digits: int = 2) -> Shown:
     """A value with its interval under it; a dash, or "no interval", where there is none (the notes say why)."""
     if figure.value is None:
         return Shown(text=wording.NONE)
-    return Shown(text=wording.number(figure.value), under=(interval_of(figure),))
+    return Shown(text=decimals(figure.value, digits), under=(interval_of(figure, digits=digits),))
 
 
-def interval_of(figure: Figure) -> str:
+def decimals(value: float | None, digits: int = 2) -> str:
+    """As in "0.42" and "-0.08", for numbers that stand in one column; zero has no sign."""
+    if value is None:
+        return wording.NONE
+    text = f"{value:,.{digits}f}"
+    return text.removeprefix("-") if not text.strip("-0.,") else text
+
+
+def interval_of(figure: Figure, *, digits: int = 2) -> str:
     """Both ends; "no interval" without."""
-    return wording.interval_text(figure.interval) if figure.interval is not None else "no interval"
+    interval = figure.interval
+    if interval is None:
+        return "no interval"
+    low = decimals(interval.low, digits) if math.isfinite(interval.low) else "below any bound"
+    high = decimals(interval.high, digits) if math.isfinite(interval.high) else "above any bound"
+    return f"{low} to {high}"
 
 
 def counted(variations: int, people: int) -> str:
@@ -245,9 +270,17 @@ def matrices(rows: Sequence[TransferRow]) -> tuple[Matrix, ...]:
     for key in keys:
         own = [row for row in scored if _matrix_key(row) == key]
         random = {_from_to(row): row.removed for row in wide if row.chosen == "random" and _matrix_key(row) == key}
+        held_out = {
+            _from_to(row): row.removed
+            for row in rows
+            if row.level == "leave-one-out" and row.chosen == "scored" and _matrix_key(row) == key
+        }
         cells = {
             _from_to(row): MatrixCell(
-                removed=row.removed, random=random.get(_from_to(row)), same_prompts=row.same_prompts
+                removed=row.removed,
+                random=random.get(_from_to(row)),
+                held_out=held_out.get(_from_to(row)),
+                same_prompts=row.same_prompts,
             )
             for row in reversed(own)
         }
@@ -287,7 +320,7 @@ def matrix_grid(matrix: Matrix, *, anchor: str) -> Grid:
     return Grid(
         anchor=anchor,
         caption=f"Share of the bias removed, {matrix.title}: found in the row's context, evaluated in the column's; with "
-        "intervals, and what as many components drawn at random remove",
+        "intervals, and what as many components drawn at random remove. “Held out”: sets of the context's other variations",
         heads=("Found in", *matrix.evaluated_in),
         words=1,
         rows=tuple(rows),
@@ -299,31 +332,38 @@ def _matrix_cell(one: MatrixCell | None) -> Shown:
     if one is None:
         return Shown(text="not evaluated")
     under = [interval_of(one.removed)] if one.removed.value is not None else [one.removed.reason]
+    if one.same_prompts:
+        under.append(SAME_SHORT)
+    if one.held_out is not None:
+        under.append(f"held out {_with_interval(one.held_out)}")
     if one.random is not None:
         under.append(f"random {_with_interval(one.random)}")
-    if one.same_prompts:
-        under.append("same prompts")
-    return Shown(text=wording.number(one.removed.value), under=tuple(line for line in under if line))
+    return Shown(text=decimals(one.removed.value), under=tuple(line for line in under if line))
 
 
 def _with_interval(figure: Figure) -> str:
-    if figure.value is None:
-        return wording.NONE
-    return f"{wording.number(figure.value)} ({interval_of(figure)})"
+    return wording.NONE if figure.value is None else f"{decimals(figure.value)} ({interval_of(figure)})"
 
 
 def steps(block: Block) -> tuple[Step, ...]:
     """The block's levels, nearest first, for the picture; those without any value are left out."""
-    found: dict[tuple[str, str], dict[str, TransferRow]] = {}
+    found: dict[tuple[str, tuple[str, ...], str], dict[str, TransferRow]] = {}
     for row in block.rows:
         if row.level != "none":
-            found.setdefault((found_on(row), row.rule), {}).setdefault(row.chosen, row)
+            found.setdefault((row.level, row.found_in, row.rule), {}).setdefault(row.chosen, row)
+    several = len({rule for _, _, rule in found if rule != "own"}) > 1
     made = []
-    for (place, rule), by_chosen in found.items():
+    for (_, _, rule), by_chosen in found.items():
         values = {chosen: row.removed for chosen, row in by_chosen.items() if row.removed.value is not None}
-        if values:
-            label = f"{place} ({rule})" if rule and rule != "own" else place
-            made.append(
-                Step(label=label, same_prompts=any(row.same_prompts for row in by_chosen.values()), removed=values)
+        if not values:
+            continue
+        first = next(iter(by_chosen.values()))
+        place = LEVELS[first.level] if first.level == "pooled" else found_on(first)
+        made.append(
+            Step(
+                label=f"{place}, {rule}" if several and rule not in {"", "own"} else place,
+                same_prompts=any(row.same_prompts for row in by_chosen.values()),
+                removed=values,
             )
+        )
     return tuple(made)

@@ -12,7 +12,7 @@ import numpy as np
 
 from pytest_biasaudit.errors import DataError
 from pytest_biasaudit.mitigation.choosing.places import in_order, refuse_other_places, size_of
-from pytest_biasaudit.mitigation.choosing.reading import named, scores_at
+from pytest_biasaudit.mitigation.choosing.reading import any_cell, named, scores_at
 from pytest_biasaudit.mitigation.choosing.top import highest
 from pytest_biasaudit.mitigation.components import ComponentSet, Indices, ScoreMethod
 from pytest_biasaudit.mitigation.scores import ScoreTable
@@ -42,7 +42,7 @@ def magnitude_like(found: ComponentSet, magnitudes: ScoreTable, *, end: End = "l
     end  "largest": the set's own rule, the highest scores, with scores that have seen no prompt: whether it is the prompts
          that find something. "smallest": what ordinary magnitude pruning removes
 
-    Magnitudes know no groups: they are read over all their cells. Raises DataError for scores of another unit, of other
+    Magnitudes know no groups: they are the same in every cell. Raises DataError for scores of another unit, of other
     places, by another method, or that are not finite.
     """
     what = "magnitude baseline"
@@ -52,7 +52,7 @@ def magnitude_like(found: ComponentSet, magnitudes: ScoreTable, *, end: End = "l
     chosen: dict[str, Indices] = {}
     for place in in_order(found.sizes):
         if place in found.chosen and len(found.chosen[place]):
-            figures = scores_at(magnitudes, place, magnitudes.cells)
+            figures = scores_at(magnitudes, place, (any_cell(magnitudes),))
             mask = highest(figures if end == "largest" else -figures, len(found.chosen[place]))
             chosen[place] = np.flatnonzero(mask).astype(np.int64, copy=False)
     return _baseline(found, chosen, "magnitude", (("end", end),))

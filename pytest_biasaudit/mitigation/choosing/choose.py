@@ -14,11 +14,19 @@ import numpy as np
 from pytest_biasaudit.errors import DataError, RecipeError
 from pytest_biasaudit.mitigation.choosing.cells import of_both
 from pytest_biasaudit.mitigation.choosing.places import capped, in_order
-from pytest_biasaudit.mitigation.choosing.reading import Ranked, choosable, named, only_choosable, ranked_by, scores_at
-from pytest_biasaudit.mitigation.choosing.settings import Rule, Scope, Settings, complete, counts_of
+from pytest_biasaudit.mitigation.choosing.reading import (
+    Ranked,
+    any_cell,
+    choosable,
+    named,
+    only_choosable,
+    ranked_by,
+    scores_at,
+)
+from pytest_biasaudit.mitigation.choosing.settings import DATA_FREE, Rule, Scope, Settings, complete, counts_of
 from pytest_biasaudit.mitigation.choosing.top import Chosen, cut_over, highest, highest_at
 from pytest_biasaudit.mitigation.components import ComponentSet, Indices, Mode, Origin
-from pytest_biasaudit.mitigation.scores import Cell, ScoreTable
+from pytest_biasaudit.mitigation.scores import Cell, Floats, ScoreTable
 
 
 def choose(
@@ -71,11 +79,7 @@ def choose(
     )
     assert settings.rule is not None
     assert settings.scope is not None
-    lent = table.cells if cells is None else tuple(dict.fromkeys(cells))
-    unknown = [cell for cell in lent if cell not in set(table.cells)]
-    if unknown:
-        raise DataError(named(table), capped([f"{cell} was not scored" for cell in unknown]))
-    of_reference, of_group = of_both(lent, reference=reference, group=group, what=named(table))
+    of_reference, of_group = _cells(table, cells, reference, group)
     ranked = ranked_by(table, settings.rule, of_reference, of_group, gap)
 
     amount = settings.k if settings.k is not None else settings.p
@@ -125,6 +129,19 @@ def choose_by(
     )
 
 
+def _cells(
+    table: ScoreTable, cells: Sequence[Cell] | None, reference: str, group: str
+) -> tuple[tuple[Cell, ...], tuple[Cell, ...]]:
+    if table.method in DATA_FREE:
+        return (any_cell(table),), (any_cell(table),)
+    lent = table.cells if cells is None else tuple(dict.fromkeys(cells))
+    there = frozenset(table.cells)
+    unknown = [f"{cell} was not scored" for cell in lent if cell not in there]
+    if unknown:
+        raise DataError(named(table), capped(unknown))
+    return of_both(lent, reference=reference, group=group, what=named(table))
+
+
 def _highest(
     table: ScoreTable, places: Sequence[str], ranked: Ranked, amount: float, scope: Scope
 ) -> Iterator[tuple[str, Chosen]]:
@@ -132,11 +149,15 @@ def _highest(
     counts = counts_of(amount, table.sizes, scope)
     if scope == "layer":
         for place in places:
-            figures = ranked(place)
-            yield place, only_choosable(figures, highest(figures, counts[place]))
+            yield place, _highest_there(ranked(place), counts[place])
         return
     count = min(counts[""], choosable(table, ranked)) if table.signed else counts[""]
     yield from highest_at(places, ranked, cut_over(places, ranked, count))
+
+
+def _highest_there(figures: Floats, count: int) -> Chosen:
+    # A function of its own, so that the scores are gone when the next are made.
+    return only_choosable(figures, highest(figures, count))
 
 
 def _numbers(found: Chosen) -> Indices:

@@ -150,7 +150,7 @@ def restricted(table: ScoreTable, cells: Collection[Cell]) -> TuningScores:
 
 
 def _cut(table: Any, wanted: frozenset[Cell]) -> Any:
-    """A dataclass with each mapping by cell narrowed to these; anything else as it came."""
+    """A dataclass with each mapping by cell, and each tuple of cells, narrowed to these; anything else as it came."""
     if not is_dataclass(table) or isinstance(table, type):
         return table
     narrowed: dict[str, object] = {}
@@ -158,4 +158,6 @@ def _cut(table: Any, wanted: frozenset[Cell]) -> Any:
         value = getattr(table, one.name)
         if one.init and isinstance(value, Mapping) and value and all(isinstance(key, Cell) for key in value):
             narrowed[one.name] = {key: kept for key, kept in value.items() if key in wanted}
+        elif one.init and isinstance(value, tuple) and value and all(isinstance(cell, Cell) for cell in value):
+            narrowed[one.name] = tuple(cell for cell in value if cell in wanted)
     return replace(table, **narrowed) if narrowed else table

@@ -27,6 +27,11 @@ def named(table: ScoreTable) -> str:
     return f"{table.method} scores of {table.unit}"
 
 
+def any_cell(table: ScoreTable) -> Cell:
+    """A cell to ask scores of that are alike in every one, magnitudes say: where no prompt was scored there is none."""
+    return table.cells[0] if table.cells else Cell(variation="", group="", half=0)
+
+
 def scores_at(table: ScoreTable, place: str, cells: Sequence[Cell]) -> Floats:
     """A place's scores, flat. Raises DataError for a wrong shape, infinities, and NaN other than ablation's."""
     found = np.asarray(table.scores(place, cells), dtype=np.float32)

@@ -80,15 +80,19 @@ def highest_at(
     """Place by place, in order: which are above the cut, and the first of those that lie on it."""
     ties = 0 if cut is None else cut.ties
     for place in places:
-        keys = keys_of(scores_of(place))
-        if cut is None:
-            yield place, np.zeros(keys.size, dtype=bool)
-            continue
-        found = np.asarray(keys > cut.key)
-        on_it = np.flatnonzero(keys == cut.key)[:ties]
-        found[on_it] = True
-        ties -= len(on_it)
+        found, on_it = _above(keys_of(scores_of(place)), cut, ties)
+        ties -= on_it
         yield place, found
+
+
+def _above(keys: Keys, cut: Cut | None, ties: int) -> tuple[Chosen, int]:
+    """Which are in, and how many of them lie on the cut."""
+    if cut is None:
+        return np.zeros(keys.size, dtype=bool), 0
+    found = np.asarray(keys > cut.key)
+    on_it = np.flatnonzero(keys == cut.key)[:ties]
+    found[on_it] = True
+    return found, len(on_it)
 
 
 def keys_of(scores: Floats) -> Keys:

@@ -11,8 +11,10 @@ from collections.abc import Iterator
 from typing import Literal
 
 from pytest_biasaudit.mitigation.components import Mode, Origin, ScoreMethod
+from pytest_biasaudit.mitigation.generalising.result import Generalisation, StudiedContext, StudiedPerson
 from pytest_biasaudit.mitigation.generalising.rows import Figure, Level, TransferRow
 from pytest_biasaudit.mitigation.removed import RemovedComponents, RemovedPlace
+from pytest_biasaudit.models.protocol import ModelIdentity
 from pytest_biasaudit.stats.interval import Interval
 
 CONTEXTS = ("purchase", "activities", "services", "finance")
@@ -166,7 +168,11 @@ def _rows(contexts: tuple[str, ...]) -> Iterator[TransferRow]:
             yield row("none", (), evaluated, unit=unit, before=before)  # type: ignore[arg-type]
             others = tuple(one for one in contexts if one != evaluated)
             for level, mean in expected.items():
-                sources = {"cross-context": [(one,) for one in others], "pooled": [others]}.get(level, [(evaluated,)])
+                far: dict[str, list[tuple[str, ...]]] = {
+                    "cross-context": [(one,) for one in others],
+                    "pooled": [others],
+                }
+                sources: list[tuple[str, ...]] = far.get(level, [(evaluated,)])
                 for found_in in sources:
                     for chosen, gone in (("scored", mean), ("random", 0.0), ("magnitude", -0.06)):
                         yield row(
@@ -180,3 +186,44 @@ def _rows(contexts: tuple[str, ...]) -> Iterator[TransferRow]:
                             removed=draw.gauss(gone, 0.12),
                             before=before,
                         )
+
+
+def study(model: ModelIdentity, made: tuple[TransferRow, ...] | None = None) -> Generalisation:
+    """The protocol as the evidence holds it, of a model."""
+    found = rows() if made is None else made
+    return Generalisation(
+        study="four-contexts",
+        plan_file="transfer.toml",
+        plan_sha256=digest("plan"),
+        model=model,
+        attribute="race",
+        groups=("white", "black"),
+        metric="smd",
+        level=0.95,
+        seed=7,
+        choices=(
+            {"unit": "heads", "method": "attribution", "k": 40, "p": None, "rule": "sum"},
+            {"unit": "neurons", "method": "wanda", "k": 1843, "p": None, "rule": "difference"},
+        ),
+        contexts=tuple(studied(name) for name in dict.fromkeys(row.evaluated_in for row in found)),
+        rows=found,
+    )
+
+
+def studied(name: str) -> StudiedContext:
+    """One context of which a part was asked."""
+    people = tuple(
+        StudiedPerson(id=f"p{at}", group="black" if at % 2 else "white", half=1 if at // 2 % 2 else 0)
+        for at in range(64)
+    )
+    return StudiedContext(
+        context=name,
+        context_sha256=digest(name),
+        audit="offers",
+        variations=(f"{name}/offers/w0.0", f"{name}/offers/w0.1", f"{name}/offers/w0.2"),
+        declared_variations=10 if name == "purchase" else 3,
+        people=people,
+        declared_people=64,
+        repeats=1,
+        unit="USD",
+    )

@@ -6,7 +6,6 @@ Evidence in, plain values and SVG out; `mitigation.html.jinja` draws them.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from pytest_biasaudit.records.evidence import Evidence
@@ -25,10 +24,10 @@ from pytest_biasaudit.report.mitigation_rows import (
 )
 from pytest_biasaudit.report.mitigation_words import TITLE, not_licensed
 from pytest_biasaudit.report.transfer_charts import levels_picture, matrix_picture
-from pytest_biasaudit.report.transfer_rows import Block, blocks, grid_of, matrices, matrix_grid
+from pytest_biasaudit.report.transfer_rows import Block, blocks, grid_of, matrices, matrix_grid, study_facts
 
 if TYPE_CHECKING:
-    from pytest_biasaudit.mitigation.generalising.rows import TransferRow
+    from pytest_biasaudit.mitigation.generalising.result import Generalisation
     from pytest_biasaudit.report.canvas import Picture
 
 HEADS = (
@@ -56,21 +55,13 @@ STEPS = (
 Drawn = list[tuple[dict[str, object], str]]
 
 
-@dataclass(frozen=True, kw_only=True)
-class Study:
-    """A generalisation protocol of one model."""
-
-    model: str
-    rows: tuple[TransferRow, ...]
-
-
 def mitigation_section(
     evidence: Evidence, records: Sequence[AuditRecord], anchors: Sequence[str]
 ) -> Mapping[str, Any] | None:
     """What the template needs; None where nothing was removed and nothing studied."""
     removed = {model.digest: found for model in evidence.models if (found := getattr(model, "components", ()))}
     found = mitigated(evidence.models, removed, list(zip(records, anchors, strict=True)))
-    studies = [Study(model=one.model, rows=one.rows) for one in getattr(evidence, "transfer", ())]
+    studies = evidence.transfer
     if not found and not studies:
         return None
     titles = {context.id: context.title for context in evidence.contexts}
@@ -83,7 +74,7 @@ def mitigation_section(
 
 
 def _box(
-    found: Sequence[Mitigated], studies: Sequence[Study], titles: Mapping[str, str]
+    found: Sequence[Mitigated], studies: Sequence[Generalisation], titles: Mapping[str, str]
 ) -> tuple[tuple[str, str], ...]:
     origins = [one.components.origin for each in found for one in each.sets]
     known = [one for one in origins if one is not None and one.contexts]
@@ -98,7 +89,7 @@ def _box(
     groups = [f"{one.groups[1]} against {one.groups[0]} ({one.attribute})" for one in known]
     groups += [f"{row.groups[1]} against {row.groups[0]} ({row.attribute})" for row in rows]
     same = any(audit.same_prompts for each in found for audit in each.audits) or any(row.same_prompts for row in rows)
-    models = [each.parent or each.child for each in found] + [study.model for study in studies]
+    models = [each.parent or each.child for each in found] + [study.model.name for study in studies]
     return not_licensed(
         tested=list(dict.fromkeys(tested)),
         found=list(dict.fromkeys(looked)),
@@ -274,14 +265,15 @@ def _bias_grid(one: AuditBeside, of: Mitigated, anchor: str) -> Grid:
     )
 
 
-def _study(one: Study, anchor: str, ids: str) -> Mapping[str, Any]:
+def _study(one: Generalisation, anchor: str, ids: str) -> Mapping[str, Any]:
     own, wide = blocks(one.rows), matrices(one.rows)
     by_context: dict[str, list[Block]] = {}
     for block in own:
         by_context.setdefault(block.evaluated_in, []).append(block)
     return {
         "anchor": anchor,
-        "model": one.model,
+        "model": one.model.name,
+        "facts": study_facts(one),
         "pictures": _drawn(
             *((matrix_picture(matrix, ids=f"{ids}m{at}"), "") for at, matrix in enumerate(wide, start=1))
         ),

@@ -15,6 +15,7 @@ from pytest_biasaudit.report.grid import Grid, Shown
 from pytest_biasaudit.report.mitigation_rows import share_text
 
 if TYPE_CHECKING:
+    from pytest_biasaudit.mitigation.generalising.result import Generalisation, StudiedContext
     from pytest_biasaudit.mitigation.generalising.rows import Figure, TransferRow
 
 LEVELS: Mapping[str, str] = {
@@ -99,6 +100,33 @@ class Step:
     same_prompts: bool
     removed: Mapping[str, Figure]
     """By what chose: "scored", "random", "magnitude"."""
+
+
+def study_facts(study: Generalisation) -> tuple[tuple[str, str], ...]:
+    """What was studied, and how much of it: a part of a context is told from the whole."""
+    return (
+        ("Plan", f"{study.study}: {study.plan_file} (sha256 {study.plan_sha256[:16]})"),
+        ("Between groups", f"{study.attribute}: {study.groups[1]} against {study.groups[0]}"),
+        ("Bias", f"mean over variations of the size of {wording.title_of(study.metric)}"),
+        ("Removed", "; ".join(_choice(one) for one in study.choices)),
+        ("Asked", "\n".join(_asked(one) for one in study.contexts)),
+        ("Intervals", f"{study.level * 100:g} %, seed {study.seed}"),
+    )
+
+
+def _choice(declared: Mapping[str, object]) -> str:
+    """As in "heads by attribution, k 40, rule difference"."""
+    rest = {key: value for key, value in declared.items() if key not in {"unit", "method"} and value is not None}
+    told = ", ".join(f"{key} {value}" for key, value in rest.items())
+    return f"{declared.get('unit')} by {declared.get('method')}" + (f", {told}" if told else "")
+
+
+def _asked(one: StudiedContext) -> str:
+    people, variations = len(one.people), len(one.variations)
+    return (
+        f"{one.context} / {one.audit}: {variations} of {one.declared_variations} variations, {people} of "
+        f"{one.declared_people} people, {one.repeats} answer{'s' * (one.repeats != 1)} a prompt"
+    )
 
 
 def blocks(rows: Sequence[TransferRow]) -> tuple[Block, ...]:

@@ -1,4 +1,6 @@
-"""The hand-made run of `tests/evidence_sample.py`, as a fixture: tests are no package, so it is loaded by its path."""
+"""The hand-made runs of `tests/evidence_sample.py` and `tests/mitigation_sample.py`, as fixtures: tests are no package, so
+they are loaded by their path.
+"""
 
 from __future__ import annotations
 
@@ -12,10 +14,21 @@ import pytest
 
 @pytest.fixture(scope="session")
 def sample() -> ModuleType:
-    """The sample's module."""
-    name = "biasaudit_evidence_sample"
+    """The sample run's module."""
+    return loaded("evidence_sample")
+
+
+@pytest.fixture(scope="session")
+def mitigation() -> ModuleType:
+    """The module of removed components and of a study of generalisation."""
+    return loaded("mitigation_sample")
+
+
+def loaded(file: str) -> ModuleType:
+    """A module of the tests' own folder."""
+    name = f"biasaudit_{file}"
     if name not in sys.modules:
-        spec = spec_from_file_location(name, Path(__file__).parents[2] / "evidence_sample.py")
+        spec = spec_from_file_location(name, Path(__file__).parents[2] / f"{file}.py")
         assert spec is not None
         assert spec.loader is not None
         # Dataclasses look their module up by name, so it is registered before it runs.

@@ -1,6 +1,6 @@
 """The models of a run: loaded from what is declared, made from their parents, taken live; one declared model held at a time.
 
-Sees `models` and `compression` only; what is asked of a model is the auditor's. Torch starts with the first model.
+Sees `context`, `models` and `compression` only; what is asked of a model is the auditor's. Torch starts with the first model.
 """
 
 from __future__ import annotations
@@ -9,10 +9,13 @@ import gc
 import weakref
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pytest_biasaudit.compression.materials import Materials
 from pytest_biasaudit.compression.step import Step
+from pytest_biasaudit.context.declaration import Context
+from pytest_biasaudit.context.read import read_context
 from pytest_biasaudit.errors import ModelError
 from pytest_biasaudit.models.protocol import Model
 from pytest_biasaudit.models.spec import ModelSpec
@@ -221,9 +224,23 @@ class Artefacts:
                 raise ModelError(f"no model {name!r} is declared; there are {', '.join(self.specs) or 'none'}")
             return with_weights(self._load(self.specs[name]), name)
 
-        settings = self._settings
+        settings, extensions = self._settings, self._extensions
+
+        def read(path: Path) -> Context:
+            return read_context(
+                path, metrics=extensions.metrics, people_lists=extensions.people, scorers=tuple(extensions.scorers)
+            )
+
         return Materials(
-            tokenizer=parent.tokenizer, root=settings.root, seed=settings.seed, cache=settings.cache, other=other
+            tokenizer=parent.tokenizer,
+            root=settings.root,
+            seed=settings.seed,
+            cache=settings.cache,
+            other=other,
+            read_context=read,
+            people=extensions.people,
+            scorers=extensions.scorers,
+            batch_size=settings.batch_size,
         )
 
     def _live_name(self) -> str:

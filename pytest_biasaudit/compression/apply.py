@@ -26,6 +26,8 @@ class Made:
     facts: dict[str, dict[str, object]]
     """What each step achieved, keyed "1 quantize rtn"."""
     notes: tuple[str, ...]
+    components: tuple[dict[str, object], ...] = ()
+    """See Applied."""
 
 
 def apply_recipe(
@@ -48,12 +50,14 @@ def apply_recipe(
         refuse_unmet_needs(method, module)
     facts: dict[str, dict[str, object]] = {}
     notes: list[str] = []
+    components: list[dict[str, object]] = []
     for number, (step, method) in enumerate(zip(steps, found, strict=True), 1):
         applied = _apply(method, module, step, materials or Materials())
         module = applied.module
         facts[f"{number} {step.action} {step.method}"] = applied.facts
         notes.extend([*([method.caution] if method.caution else []), *applied.notes])
-    return Made(module=module, facts=facts, notes=tuple(dict.fromkeys(notes)))
+        components.extend(applied.components)
+    return Made(module=module, facts=facts, notes=tuple(dict.fromkeys(notes)), components=tuple(components))
 
 
 def refuse_unmet_needs(method: Method, module: torch.nn.Module) -> None:

@@ -83,7 +83,11 @@ def _made(
     kept_parent: M | None,
     held: HeldText | None,
 ) -> M:
-    materials = materials or Materials(tokenizer=origin.tokenizer)
+    materials = replace(
+        materials or Materials(tokenizer=origin.tokenizer),
+        as_model=lambda module: type(origin)(module, origin.tokenizer, origin.identity),
+        parent_tensors=origin.tensors_sha256,
+    )
     held = held or bundled_text()
     files = {step: {f"{name}_sha256": materials.sha256(step, name) for name in step.files} for step in steps}
     parents = held.predicted_by(origin)
@@ -120,5 +124,7 @@ def _made(
         child=held.predicted_by(child) if steps else parents,
         held_text=held.sha256,
     )
+    if made.components:
+        figures["components"] = list(made.components)
     child.settle(replace(child.identity, achieved=figures))
     return child

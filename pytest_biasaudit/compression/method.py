@@ -22,11 +22,23 @@ class SettingRule:
     """What one setting of a method may be."""
 
     kind: Literal[
-        "integer", "number", "boolean", "word", "text", "file", "folder", "model", "pattern", "integers", "pairs"
+        "integer",
+        "number",
+        "boolean",
+        "word",
+        "text",
+        "file",
+        "folder",
+        "output",
+        "model",
+        "pattern",
+        "integers",
+        "pairs",
     ]
     """"word": one of `words`; "text": any text but the empty one; "file" and "folder": relative to the folder of the model
-    table, their sha256 belongs to the recipe; "model": the name of another declared model; "pattern": "n:m"; "integers": a
-    list of whole numbers from 0; "pairs": a list of [layer, unit]."""
+    table, their sha256 belongs to the recipe; "output": a file that is written, relative to it too, and no part of the
+    recipe; "model": the name of another declared model; "pattern": "n:m"; "integers": a list of whole numbers from 0;
+    "pairs": a list of [layer, unit]."""
     default: Setting
     valid: str
     """In words, for messages: "4 or 8"."""
@@ -43,7 +55,7 @@ class SettingRule:
         """Whether a value as read from TOML is allowed; booleans are not numbers, NaN is never allowed."""
         if self.kind == "boolean":
             return isinstance(value, bool)
-        if self.kind in ("word", "text", "file", "folder", "model", "pattern"):
+        if self.kind in ("word", "text", "file", "folder", "output", "model", "pattern"):
             return isinstance(value, str) and self._accepts_text(value)
         if self.kind == "integers":
             return _is_list(value) and all(_is_index(one) for one in value)

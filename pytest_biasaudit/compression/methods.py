@@ -8,5 +8,6 @@ from pytest_biasaudit.compression.method import Method
 from pytest_biasaudit.compression.pruning.methods import METHODS as PRUNING
 from pytest_biasaudit.compression.quantization.methods import METHODS as QUANTIZATION
 from pytest_biasaudit.compression.structure.methods import METHODS as STRUCTURE
+from pytest_biasaudit.mitigation.methods import METHODS as MITIGATION
 
-METHODS: tuple[Method, ...] = (*QUANTIZATION, *PRUNING, *STRUCTURE, *DISTILLATION, *ADAPTERS)
+METHODS: tuple[Method, ...] = (*QUANTIZATION, *PRUNING, *STRUCTURE, *MITIGATION, *DISTILLATION, *ADAPTERS)

@@ -58,18 +58,21 @@ def read_step(raw: Mapping[str, object], methods: Sequence[Method] = METHODS) ->
     if fault:
         raise RecipeError(f"{action} = {name!r}: {fault}")
     frozen = tuple((key, _frozen(value)) for key, value in sorted(settings.items()) if value is not None)
-    files = _of_kind(method, settings, ("file", "folder"))
+    files, outputs = _of_kind(method, settings, ("file", "folder")), _of_kind(method, settings, ("output",))
     return Step(
         action=method.action,
         method=name,
         settings=frozen,
         files=files,
+        outputs=outputs,
         models=_of_kind(method, settings, ("model",)),
         named_by=method.named_by,
         unnamed=tuple(
             key
             for key, value in frozen
-            if value != method.settings[key].default and not is_shown(key, value, files, method.named_by)
+            if value != method.settings[key].default
+            and key not in outputs
+            and not is_shown(key, value, files, method.named_by)
         ),
     )
 

@@ -24,6 +24,8 @@ class Step:
     """Sorted by name; settings left at "none" are absent."""
     files: tuple[str, ...] = ()
     """Names of the settings that are files or folders: what is in them belongs to the recipe."""
+    outputs: tuple[str, ...] = ()
+    """Names of the settings that are files the step writes: they decide no answer, and are no part of the recipe."""
     models: tuple[str, ...] = ()
     """Names of the settings that name another declared model."""
     named_by: tuple[str, ...] = ()
@@ -33,7 +35,8 @@ class Step:
 
     def plain(self) -> dict[str, object]:
         """As the model table would say it, defaults written out; tuples as lists."""
-        return {self.action: self.method, **{name: _plain(value) for name, value in self.settings}}
+        settings = {name: _plain(value) for name, value in self.settings if name not in self.outputs}
+        return {self.action: self.method, **settings}
 
     @property
     def short(self) -> str:

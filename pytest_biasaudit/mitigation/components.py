@@ -4,23 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-Unit = Literal["heads", "neurons", "weights"]
-"""Attention heads; hidden units of the MLPs; single entries of the linear layers' weights."""
-Mode = Literal["ablate", "uniform"]
-"""Of heads only. "ablate": the head writes nothing; "uniform": it looks at all it may see alike, and writes their mean."""
-ScoreMethod = Literal["attention", "attribution", "ablation", "wanda", "snip", "magnitude", "random"]
+from pytest_biasaudit.mitigation.units import METHODS_OF, Mode, ScoreMethod, Unit
 
-METHODS_OF: Mapping[Unit, tuple[ScoreMethod, ...]] = {
-    "heads": ("attention", "attribution", "ablation", "magnitude", "random"),
-    "neurons": ("attribution", "ablation", "wanda", "snip", "magnitude", "random"),
-    "weights": ("wanda", "snip", "magnitude", "random"),
-}
-"""Which scores are defined for which unit."""
+__all__ = ["METHODS_OF", "ComponentSet", "Indices", "Mode", "Origin", "ScoreMethod", "Unit"]
 
 Indices = NDArray[np.int64]
 

@@ -6,9 +6,11 @@ The set itself is a file; here stand its digest, how many of what are gone where
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+
+from pytest_biasaudit.mitigation.origin import plain_origin, read_origin
 
 if TYPE_CHECKING:
     from pytest_biasaudit.mitigation.components import ComponentSet, Mode, Origin, Unit
@@ -60,6 +62,51 @@ def removed(components: ComponentSet, *, sha256: str) -> RemovedComponents:
         sha256=sha256,
         places=tuple(_places(components)),
         origin=components.origin,
+    )
+
+
+def plain_removed(found: RemovedComponents) -> dict[str, object]:
+    """A removed set as JSON has it: one of `models[].components` in the evidence."""
+    return {
+        "unit": found.unit,
+        "mode": found.mode,
+        "sha256": found.sha256,
+        "count": found.count,
+        "total": found.total,
+        "places": [
+            {
+                "place": one.place,
+                "size": list(one.size),
+                "count": one.count,
+                **({"numbers": list(one.numbers)} if found.unit == "heads" else {}),
+            }
+            for one in found.places
+        ],
+        "origin": None if found.origin is None else plain_origin(found.origin),
+    }
+
+
+def removed_from(achieved: Mapping[str, object]) -> tuple[RemovedComponents, ...]:
+    """The sets that were removed from a model, as its `identity.achieved` keeps them; none for most models."""
+    listed = achieved.get("components")
+    return tuple(_read(one) for one in listed) if isinstance(listed, (list, tuple)) else ()
+
+
+def _read(plain: Mapping[str, Any]) -> RemovedComponents:
+    return RemovedComponents(
+        unit=plain["unit"],
+        mode=plain["mode"],
+        sha256=plain["sha256"],
+        places=tuple(
+            RemovedPlace(
+                place=one["place"],
+                size=tuple(one["size"]),
+                count=one["count"],
+                numbers=tuple(one.get("numbers", ())),
+            )
+            for one in plain["places"]
+        ),
+        origin=None if plain["origin"] is None else read_origin(plain["origin"], []),
     )
 
 

@@ -22,11 +22,28 @@ def heads(module: torch.nn.Module, step: Step, materials: Materials) -> Applied:
     """See `Method.apply`. Raises RecipeError for heads that are not there or cannot be removed, before any change."""
     pairs = components_of(step, materials, "heads")
     mode: Mode = "uniform" if step.setting("mode") == "uniform" else "ablate"
-    structure = structure_of(module)
+    return remove_pairs(structure_of(module), "heads", pairs, mode, what="prune = 'heads'")
+
+
+def neurons(module: torch.nn.Module, step: Step, materials: Materials) -> Applied:
+    """See `Method.apply`. Raises RecipeError for neurons that are not there or cannot be removed, before any change."""
+    pairs = components_of(step, materials, "neurons")
+    return remove_pairs(structure_of(module), "neurons", pairs, "ablate", what="prune = 'neurons'")
+
+
+def remove_pairs(structure: Structure, kind: Kind, pairs: Pairs, mode: Mode, *, what: str) -> Applied:
+    """Heads or neurons out of the structure's module, in place where the weights allow it, and what that was.
+
+    what  the step, for messages: "prune = 'heads'"
+
+    Raises RecipeError for those that are not there or cannot be removed, before any change; and for those that were gone.
+    """
+    if kind == "neurons":
+        return _removed(structure, structure.cuts(neurons=pairs), pairs, kind, what)
     cuts = structure.cuts(heads=pairs, mode=mode)
     if mode == "uniform":
         refuse_unless_uniform(structure)
-    applied = _removed(structure, cuts, pairs, "heads")
+    applied = _removed(structure, cuts, pairs, kind, what)
     widths = {structure.heads[layer].width for layer, _ in pairs}
     applied.facts.update(mode=mode, head_width=widths.pop() if len(widths) == 1 else sorted(widths))
     if mode == "uniform":
@@ -35,14 +52,7 @@ def heads(module: torch.nn.Module, step: Step, materials: Materials) -> Applied:
     return applied
 
 
-def neurons(module: torch.nn.Module, step: Step, materials: Materials) -> Applied:
-    """See `Method.apply`. Raises RecipeError for neurons that are not there or cannot be removed, before any change."""
-    pairs = components_of(step, materials, "neurons")
-    structure = structure_of(module)
-    return _removed(structure, structure.cuts(neurons=pairs), pairs, "neurons")
-
-
-def _removed(structure: Structure, cuts: Sequence[Cut], pairs: Pairs, kind: Kind) -> Applied:
+def _removed(structure: Structure, cuts: Sequence[Cut], pairs: Pairs, kind: Kind, what: str) -> Applied:
     """The cuts made, in place where the weights allow it, and what that was."""
     module = structure.module
     zeroed = changed = newly_masked = 0
@@ -56,7 +66,7 @@ def _removed(structure: Structure, cuts: Sequence[Cut], pairs: Pairs, kind: Kind
             changed += done.changed
     if not changed and not newly_masked:
         raise RecipeError(
-            f"prune = {kind!r}: what is named is zero or masked already ({len(pairs)} {kind}); the child would be its parent"
+            f"{what}: what is named is zero or masked already ({len(pairs)} {kind}); the child would be its parent"
         )
     places = structure.of(kind)
     total = sum(place.count for place in places.values())
@@ -75,14 +85,14 @@ def _removed(structure: Structure, cuts: Sequence[Cut], pairs: Pairs, kind: Kind
     if runs > 1:
         facts["runs_of_a_layer"] = runs
         notes.append(
-            f"prune = {kind!r}: layers share their weights here, so what is removed from one is removed at up to {runs} depths"
+            f"{what}: layers share their weights here, so what is removed from one is removed at up to {runs} depths"
         )
     if masks:
         name, why = next(iter(masks.items()))
         others = f"; and so are {len(masks) - 1} more" if len(masks) > 1 else ""
         rather = ", or prune before quantising" if NO_PLAIN_WEIGHT in masks.values() else ""
         notes.append(
-            f"prune = {kind!r}: no zeros were written into {name}, because {why}: it is masked instead{others}. Other "
+            f"{what}: no zeros were written into {name}, because {why}: it is masked instead{others}. Other "
             f"programs do not know the mask: keep the recipe{rather}"
         )
     return Applied(module=module, facts=facts, notes=tuple(notes))

@@ -27,6 +27,8 @@ from pytest_biasaudit.result import AuditResult
 from pytest_biasaudit.settings import Extensions, Settings
 
 if TYPE_CHECKING:
+    from pytest_biasaudit.mitigation.generalising.plan import Plan
+    from pytest_biasaudit.mitigation.generalising.result import Generalisation
     from pytest_biasaudit.models.transformer import TransformerModel
     from pytest_biasaudit.outcomes.asking import Watch
     from pytest_biasaudit.outcomes.collect import Collected
@@ -64,6 +66,7 @@ class Auditor:
         self.settings = settings
         self.extensions = extensions or Extensions()
         self.artefacts = Artefacts(settings, specs or {}, self.extensions)
+        self._watch = watch
         self._collector = Collector(settings, self.extensions, self.artefacts, watch=watch)
         self._measures: dict[Hashable, Measures] = {}
         self._results: dict[Hashable, AuditResult] = {}
@@ -127,6 +130,42 @@ class Auditor:
         if key not in self._results:
             self._results[key] = self._run(declared, chosen, asked)
         return self._results[key]
+
+    def generalise(
+        self, plan: Plan | Path | str, *, model: object = None, save_sets: Path | None = None
+    ) -> Generalisation:
+        """Studies how far removing components carries: from prompts to others of a context, and to other contexts.
+
+        plan       a plan, or the path of its TOML file
+        model      as `run` takes it; None: the declared model that the plan names
+        save_sets  folder for the scored sets of whole contexts, a file each
+
+        What is known is not asked: a study that was stopped goes on, and comes to the same table. Raises PlanError,
+        ModelError and their kin.
+        """
+        from pytest_biasaudit.generalising import study
+        from pytest_biasaudit.mitigation.generalising.plan import Plan
+        from pytest_biasaudit.mitigation.generalising.plan_file import read_plan
+
+        declared = (
+            plan
+            if isinstance(plan, Plan)
+            else read_plan(Path(plan), reading=self.read, extra_people=self.extensions.people)
+        )
+        if model is None and declared.model is None:
+            raise BiasAuditError(f"{declared.path.name} names no model; say which with model=...")
+        asked = self.model(declared.model if model is None else model)
+        return study(
+            declared,
+            asked,
+            settings=self.settings,
+            journal=self._collector.journal,
+            held_text=self.artefacts.held_text(asked.identity.name),
+            extra=self.extensions.people,
+            scorers=self.extensions.scorers,
+            watch=self._watch,
+            save_sets=save_sets,
+        )
 
     def _run(self, context: Context, audit: Audit, model: Model) -> AuditResult:
         from pytest_biasaudit.verdict.finding import Where

@@ -1,4 +1,5 @@
-"""The command line: init, check, plan, report, tables, diff. Sees every stage; imports each in the command that needs it.
+"""The command line: init, check, plan, report, tables, diff, generalise. Sees every stage, and imports each in
+the command that needs it.
 
 Exit status: 0 done; 1 a context has faults (`check`), or a verdict got worse (`diff`); 2 wrong usage, or something given
 cannot be used.
@@ -15,6 +16,7 @@ from io import TextIOWrapper
 from pathlib import Path
 
 from pytest_biasaudit.errors import BiasAuditError, ContextError
+from pytest_biasaudit.generalise_command import add_to as add_generalise
 
 OK, FAULTS, UNUSABLE = 0, 1, 2
 WORSE = 1
@@ -85,6 +87,8 @@ def _parser(prog: str) -> argparse.ArgumentParser:
     diff.add_argument("--all", action="store_true", help="list every item that changed, not the 20 largest an audit")
     diff.add_argument("-o", "--output", type=Path, metavar="FILE", help="default: standard output")
     diff.set_defaults(run=_diff)
+
+    add_generalise(commands)
     return parser
 
 

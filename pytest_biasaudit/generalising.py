@@ -6,12 +6,13 @@ Stands beside `audit`, and sees as much: contexts, prompts, models, outcomes, mi
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pytest_biasaudit.errors import ModelError
+from pytest_biasaudit.errors import DataError, ModelError
 from pytest_biasaudit.mitigation.generalising.plan import Plan
 from pytest_biasaudit.prompts.prompt import Person
 from pytest_biasaudit.settings import Settings
@@ -188,15 +189,31 @@ class _Scoring:
         """The scores of all prompts with the model's own answers."""
         from pytest_biasaudit.mitigation.score import score
         from pytest_biasaudit.mitigation.score_file import load_scores, save_scores
+        from pytest_biasaudit.mitigation.scored_prompt import prompts_sha256
 
         prompts = self.prompts
+        on = prompts_sha256(prompts)
+        contexts = [(place.context.id, place.context.sha256) for place in self._plan.places]
         path = self._path(unit, method)
         if path is not None and path.exists():
-            return load_scores(path)
-        made = score(self._model, prompts, unit=unit, method=method, batch_size=self._settings.batch_size)
+            # A file that cannot be used is no reason to stop: the scores are taken again, and it is written over.
+            with suppress(DataError):
+                return load_scores(path, model=self._model, contexts=contexts, prompts_sha256=on)
+        with self._watched(f"{self._plan.id}: scoring {unit} by {method}", len(prompts)) as step:
+            made = score(self._model, prompts, unit=unit, method=method, batch_size=self._settings.batch_size)
+            step(len(prompts))
         if path is not None:
-            save_scores(made, path)
+            path.parent.mkdir(parents=True, exist_ok=True)
+            save_scores(made, path, model=self._model, contexts=contexts, prompts_sha256=on)
         return made
+
+    @contextmanager
+    def _watched(self, what: str, total: int) -> Iterator[Callable[[int], None]]:
+        if self._watch is None:
+            yield lambda _count: None
+            return
+        with self._watch(what, total) as step:
+            yield step
 
     @property
     def prompts(self) -> tuple[ScoredPrompt, ...]:
@@ -242,7 +259,7 @@ class _Scoring:
 
     def _path(self, unit: Unit, method: ScoreMethod) -> Path | None:
         cache = self._settings.cache
-        if cache is None or not self._model.identity.cacheable:
+        if cache is None or not self._model.identity.cacheable or method == "random":
             return None
         told = "\n".join(
             [

@@ -172,9 +172,7 @@ def scores_of(
                 elif group == "black":
                     for (layer, head), part in world.carried[context].items():
                         sums[cell][str(layer)][head] -= part
-    return ArrayScores(
-        unit=unit, method=method, signed=method == "attribution", sizes=sizes, sums=sums, counts=counts
-    )
+    return ArrayScores(unit=unit, method=method, signed=method == "attribution", sizes=sizes, sums=sums, counts=counts)
 
 
 def _drawn(variation: str, person: str) -> float:

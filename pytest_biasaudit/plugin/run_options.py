@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, cast
 
 import pytest
 
+from pytest_biasaudit.cache_folder import default_cache
 from pytest_biasaudit.plugin.options import INCONCLUSIVE, OPTIONS, Option, on_command_line, value_of
 
 
@@ -81,5 +81,4 @@ def _file(config: pytest.Config, value: object) -> Path | None:
 def _cache_folder(config: pytest.Config, value: object) -> Path:
     if value:
         return config.rootpath / Path(str(value)).expanduser()
-    shared = os.environ.get("BIASAUDIT_CACHE")
-    return Path(shared).expanduser().absolute() if shared else config.rootpath / ".biasaudit"
+    return default_cache(config.rootpath)

@@ -10,12 +10,11 @@ import os
 import sys
 from collections.abc import Mapping
 from dataclasses import replace
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from pytest_biasaudit.errors import BiasAuditError, JournalError
+from pytest_biasaudit.errors import BiasAuditError
 from pytest_biasaudit.plugin.run_options import RunOptions
 
 if TYPE_CHECKING:
@@ -138,6 +137,7 @@ class AuditSession:
         """The auditor of this process, made on first use."""
         if self._auditor is None:
             from pytest_biasaudit.audit import Auditor
+            from pytest_biasaudit.cache_folder import own_folder
             from pytest_biasaudit.plugin.progress import watch
             from pytest_biasaudit.settings import Settings
 
@@ -153,7 +153,10 @@ class AuditSession:
                 inconclusive=self.options.inconclusive,
             )
             if self.options.cache is not None:
-                _own_folder(self.options.cache)
+                own_folder(
+                    self.options.cache,
+                    instead="name another with --biasaudit-cache, or --biasaudit-no-cache",
+                )
             self._auditor = Auditor(
                 settings,
                 self.specs,
@@ -292,17 +295,3 @@ def _threads() -> int | None:
     if workers is None or "OMP_NUM_THREADS" in os.environ:
         return None
     return max(1, (os.cpu_count() or 1) // int(workers))
-
-
-def _own_folder(folder: Path) -> None:
-    """The cache folder, which keeps itself out of version control. Raises JournalError where it cannot be made."""
-    ignore = folder / ".gitignore"
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        if not ignore.exists():
-            text = "# answers and converted models of pytest-biasaudit; safe to delete\n*\n"
-            ignore.write_text(text, encoding="utf-8")
-    except OSError as error:
-        raise JournalError(
-            f"the cache folder cannot be used: {error}; name another with --biasaudit-cache, or --biasaudit-no-cache"
-        ) from None

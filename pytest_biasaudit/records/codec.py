@@ -256,6 +256,7 @@ def limit_to_plain(limit: Limit) -> Plain:
         "max": finite(limit.max),
         "min": finite(limit.min),
         "versus": text_or_none(limit.versus),
+        "of": text_or_none(limit.of),
         "max_increase": finite(limit.max_increase),
         "min_recovery": finite(limit.min_recovery),
         "rule": str(limit.rule),

@@ -31,6 +31,7 @@ def estimate_to_plain(estimate: Estimate) -> Plain:
         "reason": text(reason),
         "versus": text_or_none(estimate.versus),
         "shows": str(estimate.shows),
+        "of": text_or_none(estimate.of),
         "noise": None if estimate.noise is None else _noise_to_plain(estimate.noise),
         "moved": [_moved_to_plain(moved) for moved in estimate.moved],
         "remarks": [text(remark) for remark in estimate.remarks],

@@ -9,9 +9,7 @@ from statistics import fmean, variance
 from pytest_biasaudit.outcomes.outcome import Outcome
 
 
-def mean_gap(
-    variations: Iterable[Sequence[Outcome]], *, attribute: str, groups: tuple[str, str]
-) -> float | None:
+def mean_gap(variations: Iterable[Sequence[Outcome]], *, attribute: str, groups: tuple[str, str]) -> float | None:
     """Mean over variations of the standardised difference, group minus reference.
 
     variations  the outcomes of each

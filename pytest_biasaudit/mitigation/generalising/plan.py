@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Literal
 from pytest_biasaudit.context.declaration import Context, CounterfactualAudit
 
 if TYPE_CHECKING:
+    from pytest_biasaudit.metrics.over_variations import GapMetric
     from pytest_biasaudit.mitigation.choosing.settings import Settings
     from pytest_biasaudit.mitigation.components import Mode, ScoreMethod, Unit
     from pytest_biasaudit.mitigation.generalising.rows import Level
@@ -77,6 +78,6 @@ class Plan:
     max_people: int | None = None
     """Of each group at most; None: as the audit declares."""
     perplexity: bool = True
-    metric: str = "smd"
+    metric: GapMetric = "smd"
     level: float = 0.95
     """Of every interval."""

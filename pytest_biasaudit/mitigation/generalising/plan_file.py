@@ -5,7 +5,7 @@ One way to say what a study does: a file that is reviewed and kept beside its co
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import cast
 
@@ -16,11 +16,13 @@ from pytest_biasaudit.context.spelling import did_you_mean, listed
 from pytest_biasaudit.context.strict import Faults, Key, RawTable, Row, Table, Tables, read_row
 from pytest_biasaudit.context.toml_file import read_toml
 from pytest_biasaudit.errors import ContextError, PlanError
+from pytest_biasaudit.metrics.over_variations import GapMetric
 from pytest_biasaudit.mitigation.choosing.settings import Rule, Scope, Settings
-from pytest_biasaudit.mitigation.components import METHODS_OF, Mode, ScoreMethod, Unit
 from pytest_biasaudit.mitigation.generalising.plan import ACROSS, COMBINE, LEVELS, Choice, Combine, Place, Plan
 from pytest_biasaudit.mitigation.generalising.rows import Level
+from pytest_biasaudit.mitigation.units import METHODS_OF, Mode, ScoreMethod, Unit
 from pytest_biasaudit.prompts.people import load_people
+from pytest_biasaudit.prompts.prompt import Person
 
 ReadContext = Callable[[Path], Context]
 
@@ -42,15 +44,23 @@ CONTEXTS = Key("contexts", Texts(), "Context files, relative to this one: FILE, 
 ATTRIBUTE = Key("attribute", Text(), "What tells the two groups apart; when absent, the people's only attribute.")
 GROUPS = Key("groups", Texts(at_least=2), "The reference group and the group; when absent, the people's first two.")
 STUDIED_LEVELS = Key("levels", Texts(), "Levels of generalisation; when absent, all that the contexts allow.")
-COMBINED = Key("combine", Texts(), "How the sets of several variations become one; when absent, intersection and frequency.")
+COMBINED = Key(
+    "combine", Texts(), "How the sets of several variations become one; when absent, intersection and frequency."
+)
 MODEL = Key("model", Slug(), "The declared model to study.")
 SEED = Key("seed", Whole(low=0, high=2**31 - 1), "Of halves, draws and intervals; when absent, the run's.")
-MAX_VARIATIONS = Key("max_variations", Whole(low=1, high=100_000), "Variations of each context at most: its first ones.")
+MAX_VARIATIONS = Key(
+    "max_variations", Whole(low=1, high=100_000), "Variations of each context at most: its first ones."
+)
 MAX_PEOPLE = Key("max_people", Whole(low=2, high=100_000), "People of each group at most.")
 PERPLEXITY = Key("perplexity", Flag(), "Whether perplexity is measured without every set.")
-METRIC = Key("metric", OneOf(("smd", "smd_pooled", "mean_difference", "rate_difference")), "The gap whose mean is taken.")
+METRIC = Key(
+    "metric", OneOf(("smd", "smd_pooled", "mean_difference", "rate_difference")), "The gap whose mean is taken."
+)
 LEVEL = Key("level", Number(above=0.5, below=1), "Level of the intervals.")
-COMPONENTS = Key("components", Tables("[[study.components]]", CHOICE_KEYS), "What to remove, a table each.", required=True)
+COMPONENTS = Key(
+    "components", Tables("[[study.components]]", CHOICE_KEYS), "What to remove, a table each.", required=True
+)
 STUDY_KEYS = (
     ID, CONTEXTS, ATTRIBUTE, GROUPS, STUDIED_LEVELS, COMBINED, MODEL, SEED, MAX_VARIATIONS, MAX_PEOPLE, PERPLEXITY, METRIC,
     LEVEL, COMPONENTS,
@@ -58,10 +68,13 @@ STUDY_KEYS = (
 STUDY = Key("study", Table("[study]", STUDY_KEYS), "The study.", required=True)
 
 
-def read_plan(path: Path, *, reading: ReadContext = read_context) -> Plan:
+def read_plan(
+    path: Path, *, reading: ReadContext = read_context, extra_people: Mapping[str, Sequence[Person]] | None = None
+) -> Plan:
     """The plan in a TOML file, and the contexts it names.
 
-    reading  reads a context file, with whatever hooks add
+    reading       reads a context file, with whatever hooks add
+    extra_people  people lists that hooks give
 
     Raises PlanError with every fault of the file; what is wrong in a context stands among them, with its own file's name.
     """
@@ -72,7 +85,7 @@ def read_plan(path: Path, *, reading: ReadContext = read_context) -> Plan:
         raise PlanError(str(path), faults.found)
     row = read_row(top[STUDY], STUDY_KEYS, where="[study]", faults=faults)
     places = _places(row, path, reading, faults)
-    attribute, groups = _compared(row, places, faults)
+    attribute, groups = _compared(row, places, extra_people, faults)
     choices = _choices(row.get(COMPONENTS, ()), faults)
     levels = _levels(row, len(row.get(CONTEXTS, ())), faults)
     combine = _words(row, COMBINED, COMBINE, faults) or COMBINE[:2]
@@ -93,7 +106,7 @@ def read_plan(path: Path, *, reading: ReadContext = read_context) -> Plan:
         max_variations=row.get(MAX_VARIATIONS),
         max_people=row.get(MAX_PEOPLE),
         perplexity=row.get(PERPLEXITY, True),
-        metric=row.get(METRIC, "smd"),
+        metric=cast("GapMetric", row.get(METRIC, "smd")),
         level=row.get(LEVEL, 0.95),
     )
 
@@ -127,7 +140,8 @@ def _audit(context: Context, audit_id: str, named: str, row: Row, faults: Faults
     if not fit:
         reason = f"no audit of {context.path.name} names people, so there are no groups to compare"
     elif audit_id and audit_id not in fit:
-        reason = f"{context.path.name} has no audit {audit_id!r} with people; it has {listed(fit)}{did_you_mean(audit_id, fit)}{others}"
+        near = did_you_mean(audit_id, fit)
+        reason = f"{context.path.name} has no audit {audit_id!r} with people; it has {listed(fit)}{near}{others}"
     elif not audit_id and len(fit) > 1:
         reason = f"{context.path.name} has several audits: write {named}::AUDIT with one of {listed(fit)}"
     else:
@@ -137,7 +151,7 @@ def _audit(context: Context, audit_id: str, named: str, row: Row, faults: Faults
 
 
 def _compared(
-    row: Row, places: Sequence[Place], faults: Faults
+    row: Row, places: Sequence[Place], extra: Mapping[str, Sequence[Person]] | None, faults: Faults
 ) -> tuple[str | None, tuple[str, str] | None]:
     """The attribute and the two groups, which every context must have."""
     if not places:
@@ -145,19 +159,23 @@ def _compared(
     attributes = places[0].audit.people.attributes
     attribute = row.get(ATTRIBUTE) or (attributes[0] if len(attributes) == 1 else None)
     if attribute is None:
-        faults.add(row.where, f"attribute is missing; {places[0].context.path.name} tells people apart by {listed(attributes)}")
+        faults.add(
+            row.where, f"attribute is missing; {places[0].context.path.name} tells people apart by {listed(attributes)}"
+        )
         return None, None
     there: list[tuple[str, tuple[str, ...]]] = []
     for place in places:
         people = place.audit.people
         if attribute not in people.attributes:
             name = place.context.path.name
-            reason = f"{name} tells people apart by {listed(people.attributes)}{did_you_mean(attribute, people.attributes)}"
+            reason = (
+                f"{name} tells people apart by {listed(people.attributes)}{did_you_mean(attribute, people.attributes)}"
+            )
             faults.misfit(row.where, "attribute", attribute, reason)
             continue
         declared = people.groups[people.attributes.index(attribute)]
         if not declared:
-            declared = load_people(people.source, beside=place.context.path.parent).groups(attribute)
+            declared = load_people(people.source, beside=place.context.path.parent, extra=extra).groups(attribute)
         there.append((place.context.path.name, declared))
     if not there:
         return attribute, None
@@ -177,7 +195,7 @@ def _compared(
     return attribute, (groups[0], groups[1])
 
 
-def _choices(tables: Sequence[RawTable], faults: Faults) -> tuple[Choice, ...]:
+def _choices(tables: tuple[RawTable, ...], faults: Faults) -> tuple[Choice, ...]:
     found: list[Choice] = []
     for number, raw in enumerate(tables, start=1):
         where = f"[[study.components]] {number}"

@@ -191,7 +191,13 @@ class _Run:
         return mean_gap(by_variation.values(), attribute=plan.attribute, groups=plan.groups)
 
     def _try(
-        self, source: Source, components: ComponentSet, parts: Sequence[Part], step: Callable[[int], None], *, saved: bool
+        self,
+        source: Source,
+        components: ComponentSet,
+        parts: Sequence[Part],
+        step: Callable[[int], None],
+        *,
+        saved: bool,
     ) -> None:
         from pytest_biasaudit.mitigation.removing.asking import components_sha256
 
@@ -354,5 +360,7 @@ def _empty(row: RowPlan) -> str:
 
 def _figure(found: object) -> Figure:
     return Figure(
-        value=getattr(found, "value", None), interval=getattr(found, "interval", None), reason=getattr(found, "reason", "")
+        value=getattr(found, "value", None),
+        interval=getattr(found, "interval", None),
+        reason=getattr(found, "reason", ""),
     )

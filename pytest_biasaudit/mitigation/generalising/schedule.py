@@ -193,7 +193,9 @@ def _with_baselines(row: RowPlan) -> Iterator[RowPlan]:
             row,
             chosen=chosen,
             parts=tuple(
-                replace(part, source=replace(part.source, chosen=chosen)) for part in row.parts if part.source is not None
+                replace(part, source=replace(part.source, chosen=chosen))
+                for part in row.parts
+                if part.source is not None
             ),
         )
 

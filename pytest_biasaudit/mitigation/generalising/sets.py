@@ -95,9 +95,7 @@ class Sets:
         )
 
     def _cells(self, source: Source) -> tuple[Cell, ...]:
-        return tuple(
-            cell for cell in self._table.cells if (cell.variation, cell.half) in source.found_on
-        )
+        return tuple(cell for cell in self._table.cells if (cell.variation, cell.half) in source.found_on)
 
 
 def drawn(seed: int, source: Source) -> int:

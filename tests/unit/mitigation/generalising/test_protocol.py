@@ -156,7 +156,9 @@ def test_perplexity_is_asked_once_a_set(tmp_path: Path) -> None:
     world = World(OWN)
     contexts = {name: JOBS[name] for name in world.carried}
     path = write_study(tmp_path, contexts=contexts)
-    path.write_text(path.read_text(encoding="utf-8").replace("perplexity = false", "perplexity = true"), encoding="utf-8")
+    path.write_text(
+        path.read_text(encoding="utf-8").replace("perplexity = false", "perplexity = true"), encoding="utf-8"
+    )
     found = generalise(studied(read_plan(path), world))
     different = {one.sha256 for one in found.sets}
     assert world.of_texts == len(different | {""})

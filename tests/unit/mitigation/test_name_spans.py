@@ -26,7 +26,8 @@ def names() -> list[str]:
 
 def letters_of(text: str, name: str) -> list[int]:
     """Characters of every occurrence, found by plain search: the sentence has the name nowhere else."""
-    found, begin = [], text.find(name)
+    found: list[int] = []
+    begin = text.find(name)
     while begin >= 0:
         found.extend(at for at in range(begin, begin + len(name)) if text[at] != " ")
         begin = text.find(name, begin + len(name))

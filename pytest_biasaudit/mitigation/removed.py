@@ -74,12 +74,7 @@ def plain_removed(found: RemovedComponents) -> dict[str, object]:
         "count": found.count,
         "total": found.total,
         "places": [
-            {
-                "place": one.place,
-                "size": list(one.size),
-                "count": one.count,
-                **({"numbers": list(one.numbers)} if found.unit == "heads" else {}),
-            }
+            {"place": one.place, "size": list(one.size), "count": one.count, "numbers": list(one.numbers)}
             for one in found.places
         ],
         "origin": None if found.origin is None else plain_origin(found.origin),
@@ -102,7 +97,7 @@ def _read(plain: Mapping[str, Any]) -> RemovedComponents:
                 place=one["place"],
                 size=tuple(one["size"]),
                 count=one["count"],
-                numbers=tuple(one.get("numbers", ())),
+                numbers=tuple(one["numbers"]),
             )
             for one in plain["places"]
         ),

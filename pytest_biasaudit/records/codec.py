@@ -108,6 +108,8 @@ def context_to_plain(context: Context) -> Plain:
 def model_to_plain(model: ModelIdentity) -> Plain:
     """A model's identity, with the digest over all that decides its answers."""
     where = f"model {model.name!r}"
+    achieved = {key: value for key, value in model.achieved.items() if key != "components"}
+    components = plain(model.achieved.get("components", []), where=f"{where}, components")
     return {
         "name": text(model.name),
         "source": text(model.source),
@@ -123,7 +125,8 @@ def model_to_plain(model: ModelIdentity) -> Plain:
         "parent_digest": model.parent_digest,
         "recipe": [plain(step, where=f"{where}, recipe") for step in model.recipe],
         "recipe_sha256": model.recipe_sha256,
-        "achieved": plain(model.achieved, where=f"{where}, achieved"),
+        "achieved": plain(achieved, where=f"{where}, achieved"),
+        "components": components,
         "libraries": {text(name): text(version) for name, version in model.libraries},
         "lacks": text(model.lacks),
         "cacheable": bool(model.cacheable),

@@ -11,6 +11,9 @@ Rule = Literal["upper", "lower", "point"]
 Basis = Literal["law", "guideline", "policy", "engineering"]
 Favourable = Literal["higher", "lower"]
 
+DEFAULT_OF = "smd"
+"""The metric whose share `bias_removed` is of, where a limit does not say."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class People:
@@ -60,6 +63,8 @@ class Limit:
     min: float | None = None
     versus: str | None = None
     """"parent", or a declared model's name: judged is the change against that model."""
+    of: str | None = None
+    """`bias_removed`: the metric whose share must be removed; None for every other metric."""
     max_increase: float | None = None
     min_recovery: float | None = None
     """A metric of ability over the other model's: 0.95 keeps 95 % of it."""

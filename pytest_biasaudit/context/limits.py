@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, cast, get_args
 
-from pytest_biasaudit.context.declaration import Basis, Limit, Rule
+from pytest_biasaudit.context.declaration import DEFAULT_OF, Basis, Limit, Rule
 from pytest_biasaudit.context.shapes import Flag, JsonSchema, Number, OneOf, Slug, Text, TextOrTexts
 from pytest_biasaudit.context.spelling import did_you_mean, listed, shown
 from pytest_biasaudit.context.strict import Faults, Key, RawTable, Row, read_row
@@ -29,6 +29,7 @@ MAX_INCREASE = Key("max_increase", Number(), "Highest rise allowed over the mode
 MIN_RECOVERY = Key(
     "min_recovery", Number(), "Lowest share kept of what the model named in `versus` can do; metrics of ability only."
 )
+OF = Key("of", Text(), 'Of `bias_removed`: the metric whose share must be removed; "smd" when absent.')
 RULE = Key("rule", OneOf(get_args(Rule)), "What decides: the whole interval within (upper), beyond (lower), the point.")
 LEVEL = Key("level", Number(above=0.5, below=1), "Intended coverage of the interval.")
 BASIS = Key("basis", OneOf(get_args(Basis)), "What the limit rests on.")
@@ -37,14 +38,22 @@ ACCEPT_ONE_TEMPLATE = Key(
     "accept_one_template", Flag(), "Accept an interval that sees names only, where there is one wording and no other."
 )
 LIMIT_KEYS = (
-    ID, METRIC, ATTRIBUTE, MAX, MIN, VERSUS, MAX_INCREASE, MIN_RECOVERY, RULE, LEVEL, BASIS, REASON, ACCEPT_ONE_TEMPLATE,
+    ID, METRIC, ATTRIBUTE, OF, MAX, MIN, VERSUS, MAX_INCREASE, MIN_RECOVERY, RULE, LEVEL, BASIS, REASON, ACCEPT_ONE_TEMPLATE,
 )  # fmt: skip
+REMOVED = "bias_removed"
 _AGAINST = (MAX_INCREASE, MIN_RECOVERY)
 _BOUNDS = (MAX, MIN, *_AGAINST)
 LIMIT_RULES: JsonSchema = {
     "oneOf": [{"required": [key.name]} for key in _BOUNDS],
     "dependentRequired": {key.name: [VERSUS.name] for key in _AGAINST},
+    "if": {"properties": {METRIC.name: {"const": REMOVED}}, "required": [METRIC.name]},
+    "then": {"required": [VERSUS.name, MIN.name]},
+    "else": {"properties": {OF.name: False}},
 }
+
+OF_ANOTHER = ("smd", "smd_pooled", "mean_difference", "rate_difference", "refusal_rate_difference")
+"""Metrics of which a share can be removed: signed, 0 where groups are alike, and sums of what single answers contribute, so
+that child and parent can be paired answer by answer (`stats.versus.LINEAR`)."""
 
 BOUNDED_BY_PARENT = "inlier_ratio"
 """The metric whose own bounds may come from the parent's answers, and so may have `versus` with `max` or `min`."""
@@ -92,6 +101,7 @@ def _read_limit(row: Row, measurable: Measurable, faults: Faults) -> Limit | Non
         return None
     attributes = _read_attributes(row, metric, measurable, faults)
     _check_versus(row, metric, measurable, faults)
+    of = _read_of(row, metric, measurable, faults)
     for key in _BOUNDS:
         bound = row.get(key)
         for reason in () if bound is None else bound_faults(metric, key.name, bound):
@@ -100,12 +110,13 @@ def _read_limit(row: Row, measurable: Measurable, faults: Faults) -> Limit | Non
         return None
     versus = row.get(VERSUS)
     return Limit(
-        id=row.get(ID) or default_id(metric.name, attributes, versus),
+        id=row.get(ID) or default_id(metric.name, attributes, versus, of),
         metric=metric.name,
         attributes=attributes,
         max=row.get(MAX),
         min=row.get(MIN),
         versus=versus,
+        of=of,
         max_increase=row.get(MAX_INCREASE),
         min_recovery=row.get(MIN_RECOVERY),
         rule=cast("Rule", row.get(RULE, "upper")),
@@ -116,12 +127,12 @@ def _read_limit(row: Row, measurable: Measurable, faults: Faults) -> Limit | Non
     )
 
 
-def default_id(metric: str, attributes: tuple[str, ...], versus: str | None) -> str:
-    """As in "race-smd", "race-gender-smd", "answer_rate" or "race-smd-versus-parent".
+def default_id(metric: str, attributes: tuple[str, ...], versus: str | None, of: str | None = None) -> str:
+    """As in "race-smd", "race-gender-smd", "answer_rate", "race-smd-versus-parent" or "race-bias_removed-of-smd-versus-parent".
 
     Attributes come from people lists; what a plain name does not take becomes "-".
     """
-    parts = [*attributes, metric, *(("versus", versus) if versus else ())]
+    parts = [*attributes, metric, *(("of", of) if of else ()), *(("versus", versus) if versus else ())]
     return "-".join(re.sub(r"[^A-Za-z0-9._-]+", "-", part) for part in parts).lstrip("._-")
 
 
@@ -198,7 +209,11 @@ def _misnamed_bound(row: Row) -> str:
 
 def _check_versus(row: Row, metric: Metric, measurable: Measurable, faults: Faults) -> None:
     against = any(row.declares(key) for key in _AGAINST)
-    if metric.name == BOUNDED_BY_PARENT:
+    if metric.against:
+        if not row.declares(VERSUS):
+            reason = "needs versus: 'parent' or the name of a declared model, since which the bias was removed"
+            faults.misfit(row.where, "metric", metric.name, reason)
+    elif metric.name == BOUNDED_BY_PARENT:
         if measurable.kind == "number" and not measurable.bounds_numbers and (against or not row.declares(VERSUS)):
             other = "" if against else ", or versus to take them from that model's answers"
             faults.misfit(row.where, "metric", metric.name, f"needs bounds: plausible in [audit.outcome]{other}")
@@ -209,11 +224,52 @@ def _check_versus(row: Row, metric: Metric, measurable: Measurable, faults: Faul
         faults.misfit(row.where, "versus", row.raw["versus"], reason)
 
 
+def _read_of(row: Row, metric: Metric, measurable: Measurable, faults: Faults) -> str | None:
+    """The metric whose share is meant; None for a metric that is no share of another."""
+    if not metric.against:
+        if row.declares(OF):
+            reason = f"is of {REMOVED} only, and the metric here is {metric.name}; remove it"
+            faults.misfit(row.where, OF.name, row.raw[OF.name], reason)
+        return None
+    name = row.get(OF)
+    if name is None:
+        return DEFAULT_OF
+    fault = of_fault(name, measurable.metrics, measurable.kind)
+    if fault:
+        faults.misfit(row.where, OF.name, name, fault)
+    return name
+
+
+def of_fault(name: str, metrics: Mapping[str, Metric], kind: str | None) -> str:
+    """Why no share of that metric can be removed, in words; empty where it can."""
+    may = [known for known in OF_ANOTHER if kind is None or (known in metrics and kind in metrics[known].kinds)]
+    if name not in metrics:
+        return f"unknown metric; valid are {listed(may)}{did_you_mean(name, may)}"
+    if name in may:
+        return ""
+    metric = metrics[name]
+    if name in OF_ANOTHER:
+        why = f"an outcome of kind {kind!r} does not give it"
+    elif not metric.by_group or metric.against:
+        why = "it is no bias between groups"
+    elif metric.judged != "distance":
+        why = "it is a ratio, of which no share is removed"
+    else:
+        why = "it is no sum over answers that child and parent could be paired by"
+    return f"{why}; must be one of {listed(may)}"
+
+
 def bound_faults(metric: Metric, key: str, bound: float) -> Iterator[str]:
     """Why a bound is impossible for a metric, in words; nothing where it is possible.
 
     key  "max", "min", "max_increase" or "min_recovery"
     """
+    if metric.against and key != "min":
+        if key == "max":
+            yield f"{metric.name}: {metric.direction}, so a max would ask for bias; use min"
+        else:
+            yield f"{metric.name} is against another model by itself, so that nothing of it rises or is kept; use min"
+        return
     low, high = metric.range
     furthest = max(abs(low - metric.ideal), abs(high - metric.ideal))
     if key == "max_increase":

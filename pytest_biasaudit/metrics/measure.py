@@ -13,13 +13,14 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from pytest_biasaudit.context.declaration import CounterfactualAudit, Limit
+from pytest_biasaudit.context.declaration import DEFAULT_OF, CounterfactualAudit, Limit
 from pytest_biasaudit.errors import StatisticsError
 from pytest_biasaudit.metrics import obstacles
 from pytest_biasaudit.metrics.cells import cells_and_summaries, cells_of, crossed_groups, groups_present
 from pytest_biasaudit.metrics.inliers import redrawn
 from pytest_biasaudit.metrics.metric import Estimate, GroupCells, GroupSummary, Measured, Metric, Shows, nothing
 from pytest_biasaudit.metrics.moved import counted_in, moved_groups
+from pytest_biasaudit.metrics.registry import METRICS
 from pytest_biasaudit.outcomes.outcome import Outcome
 
 COMPANIONS = ("smd", "mean_difference", "rate_difference", "impact_ratio", "refusal_rate_difference", "answer_rate")
@@ -35,7 +36,10 @@ class Wanted:
     level: float = 0.95
     versus: str | None = None
     shows: Shows = "value"
-    """What is wanted of `versus`: the increase against it, the recovery of it; "value": the bounds of `inlier_ratio`."""
+    """What is wanted of `versus`: the increase against it, the recovery of it; "value": the bounds of `inlier_ratio`, or the
+    `bias_removed`."""
+    share_of: str | None = None
+    """`bias_removed`: the metric whose share is meant."""
 
     @classmethod
     def of(cls, limit: Limit) -> Wanted:
@@ -46,6 +50,7 @@ class Wanted:
             level=limit.level,
             versus=limit.versus,
             shows=limit.shows,
+            share_of=limit.of,
         )
 
     @property
@@ -62,37 +67,40 @@ def estimates_for(
     *,
     seed: int,
     parent: Sequence[Outcome] | None = None,
+    of: Metric | None = None,
 ) -> tuple[Estimate, ...]:
     """Every group against the reference, or one estimate over all answers.
 
     outcomes  of one audit and one model
+    of        the metric whose share is removed, for `bias_removed`; None: the built-in one that `wanted` names
     parent    the other model's outcomes for the same prompts, where the limit is `versus` one; None: it did not answer
 
     `p_adjusted` is Holm over the groups compared here. The gate's own adjustment, over a whole context, is in the
     judgement.
     """
     ask = Wanted.of(wanted) if isinstance(wanted, Limit) else wanted
-    reason = _unusable(ask, outcomes, audit, metric, parent)
+    counted = metric if not metric.against else of or METRICS[ask.share_of or DEFAULT_OF]
+    reason = _unusable(ask, outcomes, audit, metric, parent) or _unusable_of(ask, audit, metric, counted)
     if not metric.by_group:
         return (_overall(ask, outcomes, audit, metric, reason=reason, seed=seed, parent=parent),)
     declared = _declared(audit, ask.attributes)
     there = groups_present(outcomes, attributes=ask.attributes, declared=declared)
     tables, summaries = cells_and_summaries(outcomes, attributes=ask.attributes, groups=there)
     before: tuple[GroupCells, ...] = ()
-    if ask.shows == "increase" and parent is not None and not reason:
+    if (ask.shows == "increase" or metric.against) and parent is not None and not reason:
         before = cells_of(parent, attributes=ask.attributes, groups=there)
     if len(tables) < 2:
         names = " and ".join(table.group for table in tables) or "none"
         reason = reason or f"a comparison needs at least 2 groups of {ask.attribute!r}, got {names}"
-        return (_estimate(ask, metric, (), summaries, tables, nothing(reason)),)
+        return (_estimate(ask, counted, (), summaries, tables, nothing(reason)),)
     estimates = []
     for position in range(1, len(tables)):
         pair = (tables[0], tables[position])
         earlier = (before[0], before[position]) if before else ()
-        measured = _comparison(ask, metric, pair, earlier, reason=reason, seed=seed)
+        measured = _comparison(ask, metric, counted, pair, earlier, reason=reason, seed=seed)
         figures = (summaries[0], summaries[position])
         names_of_pair = (pair[0].group, pair[1].group)
-        estimates.append(_estimate(ask, metric, names_of_pair, figures, pair, measured, earlier=earlier))
+        estimates.append(_estimate(ask, counted, names_of_pair, figures, pair, measured, earlier=earlier))
     return _adjusted(estimates)
 
 
@@ -122,7 +130,8 @@ def measure(
         if ask.metric not in metrics:
             raise StatisticsError(f"no metric {ask.metric!r} is registered; there are {', '.join(sorted(metrics))}")
         parent = others.get(ask.versus) if ask.versus is not None else None
-        new = estimates_for(ask, outcomes, audit, metrics[ask.metric], seed=seed, parent=parent)
+        of = metrics.get(ask.share_of) if ask.share_of is not None else None
+        new = estimates_for(ask, outcomes, audit, metrics[ask.metric], seed=seed, parent=parent, of=of)
         # Two levels without an interval give the same estimate: nothing in it depends on the level.
         estimates.extend(estimate for estimate in new if estimate not in estimates)
     return tuple(estimates)
@@ -147,10 +156,10 @@ def estimates_of(limit: Limit, estimates: Iterable[Estimate]) -> tuple[Estimate,
     An estimate without an interval does not show its level; it stands for a comparison only where none with an interval
     of the limit's level does.
     """
-    key = (limit.metric, limit.attribute, limit.versus, limit.shows)
+    key = (limit.metric, limit.attribute, limit.versus, limit.shows, limit.of)
     found: dict[tuple[str, ...], Estimate] = {}
     for estimate in estimates:
-        if (estimate.metric, estimate.attribute, estimate.versus, estimate.shows) != key:
+        if (estimate.metric, estimate.attribute, estimate.versus, estimate.shows, estimate.of) != key:
             continue
         if estimate.interval is None:
             found.setdefault(estimate.groups, estimate)
@@ -201,9 +210,21 @@ def _unusable(
     return reason
 
 
+def _unusable_of(ask: Wanted, audit: CounterfactualAudit, metric: Metric, counted: Metric) -> str:
+    """Why no share of `counted` can be measured; empty where `metric` is no share of another."""
+    if not metric.against:
+        return ""
+    if ask.versus is None:
+        return f"{metric.name} is what became of a bias since another model: it needs versus"
+    if audit.outcome.kind not in counted.kinds:
+        return f"{counted.name} is not defined for outcomes of kind {audit.outcome.kind!r}"
+    return ""
+
+
 def _comparison(
     ask: Wanted,
     metric: Metric,
+    counted: Metric,
     pair: tuple[GroupCells, GroupCells],
     earlier: tuple[GroupCells, ...],
     *,
@@ -211,12 +232,14 @@ def _comparison(
     seed: int,
 ) -> Measured:
     """One group against the reference, or how much further apart they are than in the other model's answers."""
-    reason = reason or obstacles.between_groups(metric, pair)
+    reason = reason or obstacles.between_groups(counted, pair)
     if not reason and earlier:
-        theirs = obstacles.between_groups(metric, earlier)
+        theirs = obstacles.between_groups(counted, earlier)
         reason = f"{ask.versus}: {theirs}" if theirs else ""
     if reason:
         return nothing(reason)
+    if metric.against and metric.compare is not None:
+        return obstacles.sound(metric.compare(*pair, level=ask.level, seed=seed, before=earlier, of=counted))
     if earlier:
         from pytest_biasaudit.stats.versus import increase_of_magnitude
 
@@ -280,7 +303,9 @@ def _estimate(
     *,
     earlier: Sequence[GroupCells] = (),
 ) -> Estimate:
-    """`earlier` are the other model's tables: a template only counts where it too has answers, and groups moved from them."""
+    """`metric` is the one whose answers count. `earlier` are the other model's tables: a template only counts where it too has
+    answers, and groups moved from them.
+    """
     heard = [_heard(metric, table) for table in tables]
     shown = [table.any(axis=0) for table in [*heard, *(_heard(metric, table) for table in earlier)]]
     together = np.all if metric.by_group else np.any
@@ -303,6 +328,8 @@ def _estimate(
         moved=moved_groups(metric, tables, earlier, level=ask.level) if earlier else (),
         standard_error=measured.standard_error,
         df=measured.df,
+        usable=measured.usable,
+        of=ask.share_of,
         components=_components(metric, tables) if measured.standard_error is not None else None,
     )
 

@@ -48,7 +48,7 @@ class Measured:
     value: float | None
     interval: Interval | None
     p: float | None = None
-    """Two-sided, of the hypothesis that the metric is at its ideal value."""
+    """Two-sided, of the hypothesis that the metric is at its ideal value; of `bias_removed`, that it is 0."""
     reason: str = ""
     """Why value or interval is missing, or what must be known beside them; mostly empty."""
     standard_error: float | None = None
@@ -105,6 +105,9 @@ class Metric:
     split_by: tuple[str, ...] = ()
     """Of a benchmark: names of slots by which the figure may be taken apart ("axis", "test"); "" stands for all items
     together. A limit that does not say takes the first."""
+    against: bool = False
+    """It says what became of another metric, named by `of`, since another model, named by `versus`; alone it has no value.
+    compare(reference, group, *, level, seed, before: the other model's (reference, group), of: Metric)."""
     utility: bool = False
     """It tells how able the model is, not how biased: measured from `controls` where the benchmark has any, and no
     lack of competence keeps it from being judged."""
@@ -166,6 +169,8 @@ class Estimate:
     """False: the value stands for nothing that a limit could be held against, for the `reason` (a model near chance)."""
     sampled: str = ""
     """Benchmarks: what `templates` counts, in the plural ("pairs", "target terms"); "" where it counts templates."""
+    of: str | None = None
+    """`bias_removed`: the metric whose share was removed."""
     components: tuple[float, float, float] | None = None
     """Variance of single answers from people, template by group, and the rest, as shares of one another: with them an
     inconclusive finding says what would decide. Not kept in the evidence."""

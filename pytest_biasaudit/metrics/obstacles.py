@@ -15,6 +15,8 @@ from pytest_biasaudit.outcomes.outcome import Outcome
 
 ANSWER_RATE = "answer_rate"
 INLIERS = "inlier_ratio"
+REMOVED = "bias_removed"
+"""Of another metric, against another model."""
 ABOUT_REFUSALS = frozenset({"refusal_rate_difference"})
 """Hear refusals as well as values."""
 ABOUT_ANSWERING = ABOUT_REFUSALS | {ANSWER_RATE}
@@ -57,7 +59,7 @@ def other_model(
         return f"{metric.name} is over all answers: limit it with min, the increase of a bias is between groups"
     if shows == "recovery" and metric.recovery is None:
         return not_recovered(metric)
-    if shows == "value" and metric.name != INLIERS:
+    if shows == "value" and metric.name != INLIERS and not metric.against:
         return f"{metric.name} against {versus!r} needs max_increase" + " or min_recovery" * (
             metric.recovery is not None
         )

@@ -198,6 +198,22 @@ _ALL = (
         compare=_family("utility", "refusal_rate_difference"),
     ),
     Metric(
+        name="bias_removed",
+        title="Share of the bias removed",
+        unit="share",
+        range=(-inf, 1.0),
+        ideal=1.0,
+        judged="value",
+        direction="higher is fairer",
+        kinds=ALL_KINDS,
+        by_group=True,
+        source="1 - |child| / |parent| of the metric named by `of` (`smd` where none is), the parent being the model named by "
+        "`versus`: 1 is all of it, 0 nothing, below 0 more bias than before. Paired on the same people and templates; "
+        "interval after Fieller (1954). Not judged where the parent's own bias cannot be told from 0",
+        compare=_family("removed", "bias_removed"),
+        against=True,
+    ),
+    Metric(
         name="answer_rate",
         title="Answer rate",
         unit="share",

@@ -284,7 +284,7 @@ def _by_key(record: AuditRecord, *, levels: bool) -> dict[tuple[object, ...], Es
     made: dict[tuple[object, ...], Estimate] = {}
     for one in record.estimates:
         level = one.interval.level if one.interval and levels else None
-        made.setdefault((one.metric, one.attribute, one.groups, one.versus, one.shows, level), one)
+        made.setdefault((one.metric, one.attribute, one.groups, one.versus, one.shows, one.of, level), one)
     return made
 
 

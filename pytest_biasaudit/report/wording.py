@@ -149,6 +149,8 @@ def comparison(estimate: Estimate) -> str:
     who = groups_text(estimate)
     if estimate.versus is None:
         return who
+    if estimate.of is not None:
+        return f"{who}, share of its {title_of(estimate.of).lower()} removed since {estimate.versus}"
     return f"{who}, {'recovery of' if estimate.shows == 'recovery' else 'change against'} {estimate.versus}"
 
 
@@ -161,6 +163,8 @@ def bound_text(limit: Limit, unit: str = "") -> str:
         return f"rise of at most {amount} against {limit.versus}"
     if limit.min_recovery is not None:
         return f"recovery of at least {limit.min_recovery:g} against {limit.versus}"
+    if limit.of is not None:
+        return f"at least {amount} of the {title_of(limit.of).lower()} removed since {limit.versus}"
     side = "at least" if limit.min is not None else "at most"
     two_sided = metric is not None and metric.judged in {"distance", "ratio"}
     away = f" from {metric.ideal:g}" if metric is not None and metric.judged == "distance" and metric.ideal else ""

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from pytest_biasaudit.errors import StatisticsError
 from pytest_biasaudit.stats.clustered import same_side
-from pytest_biasaudit.stats.crossed import Contrast, contrast, shared, t_quantile, template_mean
+from pytest_biasaudit.stats.crossed import Contrast, Shared, contrast, shared, t_quantile, template_mean
 from pytest_biasaudit.stats.interval import Interval
 from pytest_biasaudit.stats.magnitude import increase_from_corners
 from pytest_biasaudit.stats.moved import few_changes_reach
@@ -68,23 +68,13 @@ def increase_of_magnitude(
     known = METRICS.get(metric) if isinstance(metric, str) else metric
     if known is None:
         raise StatisticsError(f"no metric {metric!r} is registered; there are {', '.join(METRICS)}")
-    for child, parent in ((reference_child, reference_parent), (group_child, group_parent)):
-        if child.values.shape != parent.values.shape:
-            raise StatisticsError(
-                f"a child and its parent answer the same people and templates, got tables of {child.values.shape} and "
-                f"{parent.values.shape}"
-            )
+    _refuse_unlike((reference_child, group_child), (reference_parent, group_parent))
     if known.name not in LINEAR:
         sides = _only_common((reference_child, group_child), (reference_parent, group_parent))
         return _resampled(*sides, metric=known, level=level, seed=seed)
-    read = _READ[known.name]
-    tables = [read(side) for side in (reference_child, group_child, reference_parent, group_parent)]
-    for child_table, parent_table in ((0, 2), (1, 3)):
-        gone = np.isnan(tables[child_table]) | np.isnan(tables[parent_table])
-        for place in (child_table, parent_table):
-            tables[place] = np.where(gone, np.nan, tables[place])
-    # The same cells are missing in both models, so both keep the same people and templates.
-    of_child, of_parent = shared(tables[0], tables[1]), shared(tables[2], tables[3])
+    of_child, of_parent = answered_by_both(
+        (reference_child, group_child), (reference_parent, group_parent), name=known.name
+    )
     for both in (of_child, of_parent):
         if not both.comparable:
             return nothing(both.reason)
@@ -95,6 +85,33 @@ def increase_of_magnitude(
         reason=of_child.reason,
         level=level,
     )
+
+
+def answered_by_both(
+    child: tuple[GroupCells, GroupCells], parent: tuple[GroupCells, GroupCells], *, name: str
+) -> tuple[Shared, Shared]:
+    """What one of the `LINEAR` metrics counts, of child and parent, with what is missing in either left out of both.
+
+    Both therefore keep the same people in the rows and templates in the columns. Raises StatisticsError for tables of
+    unlike shape.
+    """
+    _refuse_unlike(child, parent)
+    read = _READ[name]
+    tables = [read(side) for side in (*child, *parent)]
+    for child_table, parent_table in ((0, 2), (1, 3)):
+        gone = np.isnan(tables[child_table]) | np.isnan(tables[parent_table])
+        for place in (child_table, parent_table):
+            tables[place] = np.where(gone, np.nan, tables[place])
+    return shared(tables[0], tables[1]), shared(tables[2], tables[3])
+
+
+def _refuse_unlike(child: tuple[GroupCells, GroupCells], parent: tuple[GroupCells, GroupCells]) -> None:
+    for one, other in zip(child, parent, strict=True):
+        if one.values.shape != other.values.shape:
+            raise StatisticsError(
+                f"a child and its parent answer the same people and templates, got tables of {one.values.shape} and "
+                f"{other.values.shape}"
+            )
 
 
 def _paired(

@@ -8,7 +8,7 @@ import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from pytest_biasaudit.context.declaration import Audit, Context, Limit
+from pytest_biasaudit.context.declaration import DEFAULT_OF, Audit, Context, Limit
 from pytest_biasaudit.metrics.metric import Estimate, GroupSummary, Metric
 from pytest_biasaudit.verdict.beside import beside_lines
 from pytest_biasaudit.verdict.enough import what_would_decide
@@ -126,6 +126,8 @@ def _unit(metric: Metric, where: Where) -> str:
 
 def _estimate(estimate: Estimate, limit: Limit, metric: Metric, where: Where) -> str:
     who = _who(estimate)
+    if metric.against:
+        who = f"of the {one_line(estimate.of or DEFAULT_OF)} of {who}"
     if estimate.versus is not None:
         who += f", against {one_line(estimate.versus)}"
     crossed = f"{estimate.people} people, {estimate.templates} templates"
@@ -173,6 +175,8 @@ def _limit(limit: Limit, metric: Metric | None, where: Where) -> str:
             name = f"|{name}|" if metric.ideal == 0 else f"|{name} - {metric.ideal:g}|"
     elif metric is not None and metric.judged == "ratio":
         name += " or its inverse"
+    if metric is not None and metric.against:
+        name = f"share of {one_line(limit.of or DEFAULT_OF)} removed"
     if is_change(limit):
         name = f"recovery of {one_line(limit.metric)}" if limit.shows == "recovery" else f"increase of {name}"
     versus = f" against {one_line(limit.versus)}" if limit.versus is not None else ""

@@ -88,6 +88,8 @@ def why_unusable(limit: Limit, metric: Metric) -> str:
         return f"the level {limit.level} is not between 0 and 1"
     if limit.min is not None and metric.judged == "distance":
         return f"{metric.name} is judged by its distance from {metric.ideal:g}: a minimum has no meaning, use max"
+    if metric.against and limit.min is None:
+        return f"{metric.name} is limited with min: anything else would ask for bias, or says nothing"
     if limit.shows == "recovery" and metric.recovery is None:
         return f"{metric.name} is no metric of ability: there is nothing in it to recover"
     if limit.shows == "recovery" and not 0.0 < limit.bound <= 1.0:

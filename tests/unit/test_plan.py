@@ -71,7 +71,12 @@ def test_a_metric_without_a_formula_or_without_groups_is_said_not_to_be_planned(
 
 
 def test_every_metric_that_compares_groups_is_planned_but_the_one_without_a_formula() -> None:
-    assert {name for name, metric in METRICS.items() if metric.by_group} - set(PLANNED) == {"wasserstein"}
+    alone = {name for name, metric in METRICS.items() if metric.by_group and not metric.against}
+    assert alone - set(PLANNED) == {"wasserstein"}
+
+
+def test_a_share_removed_is_said_not_to_be_planned(context: Context) -> None:
+    assert "not planned: no formula" in said(context, limit("bias_removed", min=0.3, versus="parent", of="smd"))
 
 
 def test_a_limit_in_the_outcomes_unit_has_no_place_before_the_spread_is_known(context: Context) -> None:

@@ -12,7 +12,7 @@ from scipy import stats
 from pytest_biasaudit.metrics.metric import GroupCells, Measured, Metric
 from pytest_biasaudit.metrics.registry import METRICS
 
-BETWEEN = [metric for metric in METRICS.values() if metric.by_group]
+BETWEEN = [metric for metric in METRICS.values() if metric.by_group and not metric.against]
 
 
 def cells(values: np.ndarray, selected: np.ndarray | None = None, *, refused: np.ndarray | None = None) -> GroupCells:

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
         InconclusiveWarning,
         NotComparable,
         NotMeasured,
+        assert_generalises,
         assert_no_worse_than,
         assert_within_limits,
     )
@@ -31,6 +32,7 @@ _HOMES = {
     "InconclusiveWarning": "assertions",
     "NotComparable": "assertions",
     "NotMeasured": "assertions",
+    "assert_generalises": "assertions",
     "assert_no_worse_than": "assertions",
     "assert_within_limits": "assertions",
     "AuditResult": "result",
@@ -56,6 +58,7 @@ __all__ = [
     "ScriptedModel",
     "Settings",
     "Verdict",
+    "assert_generalises",
     "assert_no_worse_than",
     "assert_within_limits",
     "save",

@@ -8,7 +8,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
-from typing import Literal, Protocol
+from typing import TYPE_CHECKING, Literal, Protocol
 
 from pytest_biasaudit.context.declaration import BenchmarkAudit, CounterfactualAudit, Limit
 from pytest_biasaudit.errors import BiasAuditError
@@ -17,6 +17,10 @@ from pytest_biasaudit.outcomes.outcome import Outcome
 from pytest_biasaudit.records.record import AuditRecord
 from pytest_biasaudit.records.unlike import AskedAs, unlike
 from pytest_biasaudit.verdict.verdict import Judgement, Verdict
+
+if TYPE_CHECKING:
+    from pytest_biasaudit.mitigation.generalising.result import Generalisation
+    from pytest_biasaudit.mitigation.generalising.rows import Level
 
 
 class BiasLimitExceeded(AssertionError):
@@ -37,6 +41,34 @@ class InconclusiveWarning(UserWarning):
 
 class NotComparable(BiasAuditError, ValueError):
     """Two results that do not answer the same questions."""
+
+
+class Judged(Protocol):
+    """What was judged, whatever it was."""
+
+    @property
+    def verdict(self) -> Verdict:
+        """What came of it."""
+        ...
+
+    @property
+    def message(self) -> str:
+        """The finding."""
+        ...
+
+
+class Run(Protocol):
+    """How the run that a result comes from takes its findings."""
+
+    @property
+    def observe(self) -> bool:
+        """Whether the run only observes: then nothing is raised."""
+        ...
+
+    @property
+    def inconclusive(self) -> Literal["fail", "warn", "skip"]:
+        """What an inconclusive verdict does, where the assertion does not say."""
+        ...
 
 
 class Audited(Protocol):
@@ -165,6 +197,56 @@ def assert_no_worse_than(
     )
 
 
+def assert_generalises(
+    result: Generalisation,
+    *,
+    min_removed: float = 0.3,
+    level: Level = "cross-context",
+    unit: str | None = None,
+    evaluated_in: str | None = None,
+    combined: str | None = None,
+    min_inlier_ratio: float = 0.8,
+    min_answer_rate: float = 0.9,
+    rule: Literal["upper", "point"] = "upper",
+    inconclusive: Literal["fail", "warn", "skip"] | None = None,
+) -> None:
+    """Raise unless removing the components that were found takes bias away where they were not found.
+
+    result        of `biasaudit.generalise` or `Auditor.generalise`
+    min_removed   share of the bias that every row must at least remove: 1 is all, 0 nothing
+    level         what is asked of the components: "names", "leave-one-out", "cross-context" or "pooled"
+    unit, evaluated_in, combined  only rows of that unit, evaluated context, or rule of combining ("frequency"); None: all
+    min_inlier_ratio, min_answer_rate  what every row must keep, so that a broken model does not look fair
+    rule          "upper": the whole interval of each figure must lie at or above its bound; "point": the value
+
+    All rows must hold: one context into which nothing carries fails. A run that only observes raises nothing.
+
+    Raises ValueError for a level at which sets meet their own prompts ("prompt", "context"), since that is no evidence of
+    carrying, and for a unit, context or rule that the study does not have; NotMeasured where it has no row of the level;
+    BiasLimitExceeded, Inconclusive or NotMeasured otherwise, with the finding of every row that fails.
+    """
+    __tracebackhide__ = True
+    from pytest_biasaudit.verdict.carries import FOUND_ON, Least, judge_rows
+
+    if level not in FOUND_ON:
+        why = "is evaluated on the prompts its sets were found on, which is no evidence that anything carries"
+        reason = why if level in ("prompt", "context") else "is none at which components are held to other prompts"
+        raise ValueError(f"level {level!r} {reason}; valid are {', '.join(map(repr, FOUND_ON))}")
+    if rule not in ("upper", "point"):
+        raise ValueError(f"rule {rule!r}: valid are 'upper' and 'point'")
+    _refuse_unknown(result, unit=unit, evaluated_in=evaluated_in, rule=combined)
+    rows = result.select(level=level, unit=unit, evaluated_in=evaluated_in, chosen="scored", rule=combined)
+    if not rows:
+        there = ", ".join(dict.fromkeys(row.level for row in result.rows if row.level != "none")) or "none"
+        raise NotMeasured(
+            f"{result.study}[{result.model.name}]: not measured\n"
+            f"  because      the study has no row of level {level!r}; it has {there}\n"
+            f"  next         declare the level, and the contexts it needs, in {result.plan_file}"
+        )
+    least = Least(removed=min_removed, inlier_ratio=min_inlier_ratio, answer_rate=min_answer_rate, rule=rule)
+    _raise_worst(judge_rows(result, rows, least), of=result, inconclusive=inconclusive)
+
+
 def worst(estimates: Iterable[Estimate], metric: Metric) -> Estimate:
     """The estimate furthest from the metric's ideal, or least good where the metric has a better end.
 
@@ -188,7 +270,16 @@ def _badness(estimate: Estimate, metric: Metric) -> float:
     return abs(value - metric.ideal)
 
 
-def _raise_worst(judgements: Sequence[Judgement], *, of: Audited, inconclusive: str | None) -> None:
+def _refuse_unknown(result: Generalisation, **given: str | None) -> None:
+    """Raises ValueError for a word that no row has: nothing would be selected, and nothing judged."""
+    for name, value in given.items():
+        known = dict.fromkeys(str(getattr(row, name)) for row in result.rows if row.level != "none")
+        if value is not None and value not in known:
+            shown = "combined" if name == "rule" else name
+            raise ValueError(f"{shown} = {value!r}: the study has {', '.join(map(repr, known)) or 'no row'}")
+
+
+def _raise_worst(judgements: Sequence[Judged], *, of: Run, inconclusive: str | None) -> None:
     __tracebackhide__ = True
     inconclusive = of.inconclusive if inconclusive is None else inconclusive
     if inconclusive not in ("fail", "warn", "skip"):

@@ -70,6 +70,7 @@ class Auditor:
         self._collector = Collector(settings, self.extensions, self.artefacts, watch=watch)
         self._measures: dict[Hashable, Measures] = {}
         self._results: dict[Hashable, AuditResult] = {}
+        self._studies: dict[Hashable, Generalisation] = {}
 
     def __enter__(self) -> Auditor:
         return self
@@ -155,7 +156,15 @@ class Auditor:
         if model is None and declared.model is None:
             raise BiasAuditError(f"{declared.path.name} names no model; say which with model=...")
         asked = self.model(declared.model if model is None else model)
-        return study(
+        refuse_if_changed(asked)
+        if not asked.identity.cacheable:
+            self.artefacts.keep_alive(asked)
+        known = asked.identity.digest if asked.identity.cacheable else f"object-{id(asked)}"
+        files = tuple(place.context.sha256 for place in declared.places)
+        key = (declared.path, declared.sha256, files, asked.identity.name, known, save_sets)
+        if key in self._studies:
+            return self._studies[key]
+        self._studies[key] = study(
             declared,
             asked,
             settings=self.settings,
@@ -166,6 +175,7 @@ class Auditor:
             watch=self._watch,
             save_sets=save_sets,
         )
+        return self._studies[key]
 
     def _run(self, context: Context, audit: Audit, model: Model) -> AuditResult:
         from pytest_biasaudit.verdict.finding import Where

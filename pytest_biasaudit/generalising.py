@@ -153,6 +153,7 @@ def study(
         sets=found.sets,
         evaluations=found.evaluations,
         components={name_of(plan, source): components for source, components in found.components.items()},
+        declared=tuple(place.context for place in plan.places),
         observe=settings.observe,
         inconclusive=settings.inconclusive,
     )

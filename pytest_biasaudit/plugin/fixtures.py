@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
+    from pytest_biasaudit.mitigation.generalising.result import Generalisation
     from pytest_biasaudit.models.protocol import Model
     from pytest_biasaudit.models.transformer import TransformerModel
     from pytest_biasaudit.result import AuditResult
@@ -36,6 +37,31 @@ class BiasAudit:
         """
         result = self._session.auditor.run(self._found(context), audit=audit, model=_with(model, tokenizer))
         self._session.keep(result)
+        return result
+
+    def generalise(
+        self,
+        plan: str | Path,
+        *,
+        model: object = None,
+        tokenizer: object = None,
+        save_sets: str | Path | None = None,
+    ) -> Generalisation:
+        """Studies how far removing components carries, as a plan file says.
+
+        plan       a TOML file: beside the test file, else in the root folder
+        model      as `run` takes it; when absent, the declared model that the plan names
+        save_sets  folder for the sets of whole contexts, a file each
+
+        Its table is in the run's evidence and report. Hold it against what it must come to with `assert_generalises`.
+        """
+        from pathlib import Path
+
+        given = None if model is None else _with(model, tokenizer)
+        result = self._session.auditor.generalise(
+            self._found(plan), model=given, save_sets=None if save_sets is None else Path(save_sets)
+        )
+        self._session.keep_study(result)
         return result
 
     def save(self, model: object, folder: str | Path, *, date: str | None = None) -> Path:

@@ -20,6 +20,7 @@ from pytest_biasaudit.plugin.run_options import RunOptions
 if TYPE_CHECKING:
     from pytest_biasaudit.audit import Auditor
     from pytest_biasaudit.compression.method import Method
+    from pytest_biasaudit.mitigation.generalising.result import Generalisation
     from pytest_biasaudit.models.protocol import ModelIdentity
     from pytest_biasaudit.models.spec import ModelSpec
     from pytest_biasaudit.records.evidence import Evidence
@@ -47,6 +48,7 @@ class AuditSession:
         """Everything gathered, once the run has finished; None where nothing was audited."""
         self._pending: list[Plain] = []
         self._kept: dict[tuple[str, ...], list[AuditResult]] = {}
+        self._studies: list[Generalisation] = []
         self._auditor: Auditor | None = None
         self._extensions: Extensions | None = None
         self._specs: dict[str, ModelSpec] | None = None
@@ -198,6 +200,23 @@ class AuditSession:
             }
         )
 
+    def keep_study(self, result: Generalisation) -> None:
+        """Puts a study's table on the report of the test that is running, once a process."""
+        from pytest_biasaudit.records.codec import context_to_plain, model_to_plain
+        from pytest_biasaudit.records.transfer import transfer_to_plain
+
+        if any(known is result for known in self._studies):
+            return
+        self._studies.append(result)
+        self._pending.append(
+            {
+                "transfer": transfer_to_plain(result),
+                "contexts": [context_to_plain(context) for context in result.declared],
+                "model": model_to_plain(self._at_its_point(result.model)),
+                "messages": list(self.auditor.messages),
+            }
+        )
+
     def _at_its_point(self, model: ModelIdentity) -> ModelIdentity:
         """The identity with its place in the sweep. Known by digest: a live model may have a declared one's name."""
         spec = self.specs.get(model.name)
@@ -255,8 +274,14 @@ class AuditSession:
             observe=self.options.observe,
             inconclusive=self.options.inconclusive,
         )
-        parts = ([payload[part] for payload in self.payloads] for part in ("audit", "context", "model"))
-        return assemble(*parts, run=run)
+        payloads = self.payloads
+        return assemble(
+            [payload["audit"] for payload in payloads if "audit" in payload],
+            [context for payload in payloads for context in payload.get("contexts", ()) or (payload["context"],)],
+            [payload["model"] for payload in payloads],
+            run=run,
+            transfer=[payload["transfer"] for payload in payloads if "transfer" in payload],
+        )
 
     def _sections(self, evidence: Mapping[str, object]) -> list[tuple[str, str]]:
         given = self.config.hook.pytest_biasaudit_html_sections(evidence=evidence)

@@ -22,6 +22,11 @@ def show(session: AuditSession, reporter: pytest.TerminalReporter) -> None:
         width = reporter._tw.fullwidth
         for line in render_terminal(session.evidence, width=width, colour=reporter._tw.hasmarkup):
             reporter.write_line(line)
+        if session.evidence.transfer:
+            from pytest_biasaudit.report.transfer_table import render_transfer
+
+            for line in render_transfer(session.evidence.transfer, width=width, colour=reporter._tw.hasmarkup):
+                reporter.write_line(line)
     if session.options.observe:
         reporter.write_line("observe mode: verdicts are recorded and fail nothing")
     for text in messages:

@@ -14,6 +14,7 @@ from pytest_biasaudit.models.protocol import ModelIdentity
 from pytest_biasaudit.outcomes.outcome import Status
 
 if TYPE_CHECKING:
+    from pytest_biasaudit.context.declaration import Context
     from pytest_biasaudit.mitigation.components import ComponentSet
 
 Half = Literal[0, 1]
@@ -136,6 +137,8 @@ class Generalisation:
     components: Mapping[str, ComponentSet] = field(default_factory=dict, compare=False)
     """The scored sets of whole contexts, by name ("purchase-heads-attribution-frequency"): what one would remove. Not
     in the evidence; files are."""
+    declared: tuple[Context, ...] = field(default=(), compare=False)
+    """The contexts as declared; empty for a result that was read back, whose file has them beside it."""
     observe: bool = field(default=False, compare=False)
     """Assertions on this result raise nothing: the run only observes."""
     inconclusive: Literal["fail", "warn", "skip"] = field(default="fail", compare=False)

@@ -117,9 +117,11 @@ def biasaudit_quantize(request: pytest.FixtureRequest) -> Callable[..., Transfor
 def biasaudit_prune(request: pytest.FixtureRequest) -> Callable[..., TransformerModel]:
     """Makes a pruned child: `biasaudit_prune(model, "magnitude", sparsity=0.3)`. The model is not touched.
 
-    Settings that are lists are given as lists: `biasaudit_prune(model, "heads", heads=[[12, 4]])`.
+    Settings that are lists are given as lists: `biasaudit_prune(model, "heads", heads=[[12, 4]])`. A saved set of
+    components is given by itself: `biasaudit_prune(model, components="fairer.json")`, a file relative to the root folder,
+    or a `ComponentSet`.
     """
-    return _deriving(request, "prune")
+    return _pruning(request)
 
 
 @pytest.fixture(scope="session")
@@ -150,6 +152,36 @@ def _deriving(request: pytest.FixtureRequest, action: str) -> Callable[..., Tran
         return session.auditor.derive(_with(model, tokenizer), [step], name=name)
 
     return derive
+
+
+def _pruning(request: pytest.FixtureRequest) -> Callable[..., TransformerModel]:
+    from pytest_biasaudit.plugin.session import session_of
+
+    derive = _deriving(request, "prune")
+    cache = session_of(request.config).auditor.settings.cache
+
+    def prune(
+        model: object, method: str | None = None, *, components: object = None, **settings: Any
+    ) -> TransformerModel:
+        """A child of `model` by one recipe step, or without the components of a file or set."""
+        if method is not None:
+            given = {} if components is None else {"components": components}
+            return derive(model, method, **given, **settings)
+        if components is None:
+            raise TypeError('biasaudit_prune(model, ...) needs a method, such as "magnitude", or components=...')
+        from pathlib import Path
+
+        if isinstance(components, (str, Path)):
+            return derive(model, "components", file=components, **settings)
+        from pytest_biasaudit.mitigation.components import ComponentSet
+        from pytest_biasaudit.mitigation.removing.file import kept_in
+
+        if not isinstance(components, ComponentSet):
+            raise TypeError(f"components must be a component file or a ComponentSet, not {type(components).__name__}")
+        with kept_in(components, None if cache is None else cache / "components") as file:
+            return derive(model, "components", file=file, **settings)
+
+    return prune
 
 
 def _with(model: object, tokenizer: object) -> object:

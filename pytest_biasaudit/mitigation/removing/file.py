@@ -10,6 +10,10 @@ from __future__ import annotations
 import hashlib
 import json
 import math
+import os
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -35,7 +39,8 @@ MOST_INDEX = 2**31
 
 
 def save_components(components: ComponentSet, path: str | Path) -> Path:
-    """Writes a set; gives the file. The same set gives the same bytes, by one version of this package.
+    """Writes a set; gives the file, which is there whole or not at all. The same set gives the same bytes, by one version of
+    this package.
 
     path  for heads and neurons a name that ends in .json, for weights in .safetensors; its folder must be there
 
@@ -48,9 +53,12 @@ def save_components(components: ComponentSet, path: str | Path) -> Path:
         fault = f"{components.unit} are kept in a file whose name ends in {wanted}; this one ends in {target.suffix!r}"
         raise DataError(str(target), [fault])
     data = component_bytes(components)
+    unfinished = target.with_name(f".{target.name}-{os.getpid()}")
     try:
-        target.write_bytes(data)
+        unfinished.write_bytes(data)
+        os.replace(unfinished, target)
     except OSError as fault:
+        unfinished.unlink(missing_ok=True)
         raise DataError(str(target), [f"cannot be written: {fault.strerror}"]) from fault
     return target
 
@@ -81,6 +89,21 @@ def component_bytes(components: ComponentSet) -> bytes:
 def components_file_sha256(components: ComponentSet) -> str:
     """sha256 of the file that `save_components` would write."""
     return hashlib.sha256(component_bytes(components)).hexdigest()
+
+
+@contextmanager
+def kept_in(components: ComponentSet, folder: Path | None) -> Iterator[Path]:
+    """The set in a file that is named by its digest, for a step that takes a file.
+
+    folder  made where it is not there, and the file stays in it; None: the file is gone after
+    """
+    name = f"{components_file_sha256(components)[:16]}{suffix_of(components)}"
+    if folder is not None:
+        folder.mkdir(parents=True, exist_ok=True)
+        yield folder / name if (folder / name).is_file() else save_components(components, folder / name)
+        return
+    with tempfile.TemporaryDirectory(prefix="biasaudit-") as made:
+        yield save_components(components, Path(made) / name)
 
 
 def load_components(path: str | Path) -> ComponentSet:

@@ -71,8 +71,11 @@ def search(
     if not settings:
         raise RecipeError("search: the grid has no setting; at least 1 is needed")
     if chooser is None:
-        for one in settings:
+        # Filled in, so that the rows say what was done; a chooser of one's own may read them otherwise.
+        settings = tuple(
             complete(one, unit=table.unit, method=table.method, signed=table.signed, sizes=table.sizes)
+            for one in settings
+        )
     seen = Tuning(
         trial,
         tuning,

@@ -18,14 +18,16 @@ Chosen = NDArray[np.bool_]
 Keys = NDArray[np.uint32]
 
 HALF = 1 << 16
+CHUNK = 1 << 20
+"""Scores whose bits are looked at at once: the copies that takes stay small beside a place's scores."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Cut:
     """Where the highest of a whole model end."""
 
-    key: int
-    """Of the lowest score that is still in; see `keys_of`."""
+    score: np.float32
+    """The lowest that is still in."""
     ties: int
     """How many that score exactly this are in: the first ones."""
 
@@ -71,7 +73,7 @@ def cut_over(places: Sequence[str], scores_of: Callable[[str], Floats], count: i
         return np.asarray(keys[keys >> np.uint32(16) == upper] & np.uint32(HALF - 1))
 
     lower, ties = _border(_counted(places, scores_of, lower_half), left)
-    return Cut(key=upper * HALF + lower, ties=ties)
+    return Cut(score=_score_of(upper * HALF + lower), ties=ties)
 
 
 def highest_at(
@@ -80,17 +82,17 @@ def highest_at(
     """Place by place, in order: which are above the cut, and the first of those that lie on it."""
     ties = 0 if cut is None else cut.ties
     for place in places:
-        found, on_it = _above(keys_of(scores_of(place)), cut, ties)
+        found, on_it = _above(scores_of(place).reshape(-1), cut, ties)
         ties -= on_it
         yield place, found
 
 
-def _above(keys: Keys, cut: Cut | None, ties: int) -> tuple[Chosen, int]:
+def _above(flat: Floats, cut: Cut | None, ties: int) -> tuple[Chosen, int]:
     """Which are in, and how many of them lie on the cut."""
     if cut is None:
-        return np.zeros(keys.size, dtype=bool), 0
-    found = np.asarray(keys > cut.key)
-    on_it = np.flatnonzero(keys == cut.key)[:ties]
+        return np.zeros(flat.size, dtype=bool), 0
+    found = np.asarray(flat > cut.score)
+    on_it = np.flatnonzero(flat == cut.score)[:ties]
     found[on_it] = True
     return found, len(on_it)
 
@@ -110,8 +112,19 @@ def _counted(
 ) -> NDArray[np.int64]:
     counts = np.zeros(HALF, dtype=np.int64)
     for place in places:
-        counts += np.bincount(part(keys_of(scores_of(place))), minlength=HALF)
+        _count(scores_of(place).reshape(-1), part, counts)
     return counts
+
+
+def _count(flat: Floats, part: Callable[[Keys], Keys], counts: NDArray[np.int64]) -> None:
+    for start in range(0, flat.size, CHUNK):
+        counts += np.bincount(part(keys_of(flat[start : start + CHUNK])), minlength=HALF)
+
+
+def _score_of(key: int) -> np.float32:
+    """What `keys_of` made the key of."""
+    bits = key ^ (1 << 31) if key >> 31 else ~key & 0xFFFFFFFF
+    return np.float32(np.array(bits, dtype=np.uint32).view(np.float32))
 
 
 def _border(counts: NDArray[np.int64], wanted: int) -> tuple[int, int]:

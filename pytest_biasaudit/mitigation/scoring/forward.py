@@ -85,13 +85,13 @@ def forward_scores(
 def _readers(
     model: CausalModel, wanted: dict[Wanted, None], cells: Sequence[Cell], attention: Variant, tokens: Tokens
 ) -> dict[Wanted, Reader]:
-    structure = structure_of(model.module)
     readers: dict[Wanted, Reader] = {}
-    for one in wanted:
-        if one == ("heads", "attention"):
-            readers[one] = AttentionPass(structure, cells, variant=attention)
-        elif one == ("neurons", "wanda"):
-            readers[one] = UnitPass(structure, cells, tokens=tokens)
-        else:
-            readers[one] = InputPass(model.module, cells, tokens=tokens)
+    if ("weights", "wanda") in wanted:
+        readers["weights", "wanda"] = InputPass(model.module, cells, tokens=tokens)
+    if len(wanted) > len(readers):
+        structure = structure_of(model.module)
+        if ("heads", "attention") in wanted:
+            readers["heads", "attention"] = AttentionPass(structure, cells, variant=attention)
+        if ("neurons", "wanda") in wanted:
+            readers["neurons", "wanda"] = UnitPass(structure, cells, tokens=tokens)
     return readers

@@ -22,6 +22,7 @@ SHOWN = frozenset(
         *("notes", "size_mb", "parent_size_mb", "measure", "perplexity", "parent_perplexity", "cosine", "tensors"),
         *("held_text_sha256", "held_text_tokens", "sparsity", "sparsity_overall", "steps", "gguf", "saved"),
         *("bits_per_weight", "bits_per_weight_overall"),
+        "components",  # which: the section on pruning against bias
         *LISTS,
     }
 )

@@ -230,7 +230,7 @@ def _audits(
         if record.model.digest != child.digest or record.model.name != child.name or _key(record) not in theirs:
             continue
         before, parent_anchor = theirs[_key(record)]
-        sentence, same = tested_on(record, sets)
+        sentence, same = how_tested(record, sets)
         yield AuditBeside(
             context=record.context.title,
             audit=record.audit.id,
@@ -248,7 +248,7 @@ def _key(record: AuditRecord) -> tuple[object, ...]:
     return (record.context.id, record.context.sha256, record.audit.id, record.seed)
 
 
-def tested_on(record: AuditRecord, sets: Sequence[RemovedComponents]) -> tuple[str, bool]:
+def how_tested(record: AuditRecord, sets: Sequence[RemovedComponents]) -> tuple[str, bool]:
     """How an audit's prompts stand to those that the sets were found on, and whether any are the very same."""
     origins = [one.origin for one in sets]
     known = [one for one in origins if one is not None]
@@ -321,7 +321,7 @@ def _spread(values: Sequence[float | None]) -> Spread:
 
 def _bias(parent: AuditRecord, child: AuditRecord) -> Iterator[BiasBeside]:
     """Each figure of bias that both have, with its interval; the limits' own level where both have that."""
-    gone = {_about(one): one for one in child.estimates if one.metric == REMOVED}
+    gone = {(one.of, *_about(one)): one for one in child.estimates if one.metric == REMOVED}
     before = {_which(one): one for one in parent.estimates if one.versus is None}
     seen: set[tuple[object, ...]] = set()
     for one in child.estimates:
@@ -335,7 +335,7 @@ def _bias(parent: AuditRecord, child: AuditRecord) -> Iterator[BiasBeside]:
         ):
             continue
         seen.add(_which(one))
-        removed = gone.pop(_about(one), None)
+        removed = gone.pop((one.metric, *_about(one)), None)
         yield BiasBeside(
             metric=wording.title_of(one.metric),
             comparison=wording.groups_text(one),
@@ -346,7 +346,7 @@ def _bias(parent: AuditRecord, child: AuditRecord) -> Iterator[BiasBeside]:
     for one in gone.values():  # of a metric that has no row of its own
         nothing = Shown(text=wording.NONE)
         yield BiasBeside(
-            metric=wording.title_of(one.metric),
+            metric=wording.title_of(one.of or one.metric),
             comparison=wording.groups_text(one),
             parent=nothing,
             child=nothing,

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from pytest_biasaudit.mitigation.removed import removed_from
 from pytest_biasaudit.records.evidence import Evidence
 from pytest_biasaudit.records.record import AuditRecord
 from pytest_biasaudit.report import wording
@@ -59,7 +60,7 @@ def mitigation_section(
     evidence: Evidence, records: Sequence[AuditRecord], anchors: Sequence[str]
 ) -> Mapping[str, Any] | None:
     """What the template needs; None where nothing was removed and nothing studied."""
-    removed = {model.digest: found for model in evidence.models if (found := getattr(model, "components", ()))}
+    removed = {model.digest: found for model in evidence.models if (found := removed_from(model.achieved))}
     found = mitigated(evidence.models, removed, list(zip(records, anchors, strict=True)))
     studies = evidence.transfer
     if not found and not studies:

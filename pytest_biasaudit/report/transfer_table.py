@@ -1,6 +1,7 @@
 """How far sets of components carry, on a terminal: a table for each context evaluated, then the matrix of contexts.
 
-rich is imported when drawing; no markup is read from any text. What the cells say is decided in `transfer_rows`.
+rich is imported when drawing; no markup is read from any text. Levels have the short names that plans and tests use. What is
+removed, by score and at random, keeps its interval on every terminal; the narrower it is, the less of the rest has one.
 """
 
 from __future__ import annotations
@@ -14,13 +15,12 @@ from pytest_biasaudit.mitigation.generalising.result import Generalisation
 from pytest_biasaudit.report import wording
 from pytest_biasaudit.report.mitigation_words import listed
 from pytest_biasaudit.report.transfer_rows import (
-    POOLED,
     SAME_SHORT,
     Block,
     Matrix,
+    MatrixCell,
     blocks,
     components_text,
-    counted,
     decimals,
     found_on,
     interval_of,
@@ -35,9 +35,15 @@ if TYPE_CHECKING:
 
     from pytest_biasaudit.mitigation.generalising.rows import Figure, TransferRow
 
-NARROWEST = 72
+WIDE, NARROW, NARROWEST = 128, 88, 60
+"""Columns from which every figure has its interval; below which all but what is removed stands in one column; fewest drawn."""
+HEADS = {
+    WIDE: ("found on", "removed", "random", "magnitude", "bias", "inliers", "answered", "perplexity", "components"),
+    NARROW: ("found on", "removed", "random", "bias", "inliers", "answered", "ppl", "n"),
+    NARROWEST: ("found on", "removed", "random", "beside"),
+}
 LONGEST_CELL = 120
-HEADS = ("found on", "removed", "random", "magnitude", "bias", "inliers", "answered", "perplexity", "components")
+LEFT_OUT = "Magnitude, and the intervals that are not here, stand in the report and on a wider terminal."
 NOT_LICENSED = (
     "What this does not license: a set that removes bias where it was found may remove none, or add some, elsewhere. Rows "
     'marked "same prompts" show that something was found, and nothing about other prompts. Audit every context of use.'
@@ -49,7 +55,7 @@ def render_transfer(
 ) -> list[str]:
     """The tables, line by line; no lines where nothing was studied.
 
-    width    of the terminal, in columns
+    width    of the terminal, in columns; no line is longer, unless the terminal is under 60 columns wide
     unicode  False: lines and foreign letters are written in ASCII; left out, the encoding of standard output decides
     """
     if not results:
@@ -59,9 +65,11 @@ def render_transfer(
     from rich.console import Console
 
     buffer = io.StringIO()
+    width = max(width, NARROWEST)
+    layout = next(least for least in (WIDE, NARROW, NARROWEST) if width >= least)
     console = Console(
         file=buffer,
-        width=max(width, NARROWEST),
+        width=width,
         force_terminal=colour,
         color_system="standard" if colour else None,
         highlight=False,
@@ -76,7 +84,7 @@ def render_transfer(
         for block in blocks(result.rows):
             console.print()
             console.print(_text(f"Evaluated in {block.title}; {block.about}", 400))
-            console.print(_table(block, unicode=unicode))
+            console.print(_table(block, layout, unicode=unicode))
             for note in _notes(block):
                 console.print(_text(f"  {note}", 400))
         for matrix in matrices(result.rows):
@@ -84,8 +92,10 @@ def render_transfer(
             console.print(
                 _text(f"Share of the bias removed by {matrix.title}: found in (down), evaluated in (across)", 400)
             )
-            console.print(_matrix(matrix, unicode=unicode))
+            console.print(_matrix(matrix, layout, unicode=unicode))
         console.print()
+        if layout < WIDE:
+            console.print(_text(LEFT_OUT, 400))
         console.print(_text(NOT_LICENSED, 400))
     lines = [line.rstrip() for line in buffer.getvalue().splitlines()]
     return lines if unicode else [in_ascii(line) for line in lines]
@@ -101,46 +111,54 @@ def _about(result: Generalisation) -> Iterator[str]:
         yield f"  {one.context}: {variations}, {names}, {one.repeats} answer{'s' * (one.repeats != 1)} each"
 
 
-def _table(block: Block, *, unicode: bool) -> Table:
-    table = _empty(unicode)
-    for head in HEADS:
-        table.add_column(_text(head), overflow="fold", justify="left" if head == HEADS[0] else "right")
+def _table(block: Block, layout: int, *, unicode: bool) -> Table:
+    table = _empty(HEADS[layout], unicode=unicode)
     beside = {(row.level, row.found_in, row.rule, row.chosen): row for row in block.rows}
+    several = len({row.rule for row in block.rows if row.rule not in {"", "own"}}) > 1
+    sizes = {(row.variations, row.people) for row in block.rows if row.level != "none"}
     for row in block.rows:
-        if row.level == "none":
-            cells = ["nothing removed", "", "", "", _figure(row.bias), *_shares(row), ""]
-        elif row.chosen == "scored":
-            random = beside.get((row.level, row.found_in, row.rule, "random"))
-            magnitude = beside.get((row.level, row.found_in, row.rule, "magnitude"))
-            cells = [
-                _where(row, block),
-                _figure(row.removed),
-                "" if random is None else _figure(random.removed),
-                "" if magnitude is None else _figure(magnitude.removed),
-                _figure(row.bias),
-                *_shares(row),
-                components_text(row),
-            ]
+        if row.level != "none" and row.chosen != "scored":
+            continue  # a column of its scored set's row
+        random, magnitude = (beside.get((row.level, row.found_in, row.rule, one)) for one in ("random", "magnitude"))
+        gone = [_removed(row), _removed(random), _removed(magnitude)]
+        place = _where(row, several=several, sized=len(sizes) > 1)
+        inliers, answered = row.inlier_ratio, row.answer_rate
+        count = "" if row.level == "none" else components_text(row)
+        perplexity = perplexity_text(row.perplexity)
+        if layout == WIDE:
+            figures = [_figure(row.bias), _figure(inliers, digits=3), _figure(answered, digits=3)]
+            cells = [place, *gone, *figures, perplexity, count]
+        elif layout == NARROW:
+            figures = [_figure(row.bias), _value(inliers, digits=3), _value(answered, digits=3)]
+            cells = [place, *gone[:2], *figures, perplexity, count]
         else:
-            continue
+            lines = [f"bias {_value(row.bias)}", f"inliers {_value(inliers)}", f"answered {_value(answered)}"]
+            cells = [place, *gone[:2], "\n".join([*lines, f"ppl {perplexity}", *([f"n {count}"] if count else [])])]
         table.add_row(*(_text(cell) for cell in cells))
     return table
 
 
-def _where(row: TransferRow, block: Block) -> str:
-    rule = "" if row.rule in ("", "own") else f", {row.rule}"
-    marked = f"\n({SAME_SHORT})" if row.same_prompts else ""
-    alike = {(one.variations, one.people) for one in block.rows if one.level != "none"}
-    size = f"\n{counted(row.variations, row.people)}" if len(alike) > 1 else ""
-    return f"{found_on(row)}{rule}{marked}{size}"
+def _where(row: TransferRow, *, several: bool, sized: bool) -> str:
+    """The level, and in lines under it: from where, by which rule, whether the same prompts, how many."""
+    lines: list[str] = [row.level]
+    if row.level == "cross-context":
+        lines.append(f" from {', '.join(row.found_in)}")
+    if several and row.rule not in {"", "own"}:
+        lines.append(f" {row.rule}")
+    if row.same_prompts:
+        lines.append(f" ({SAME_SHORT})")
+    if sized and row.level != "none":
+        lines.append(f" {row.variations} x {row.people} people")
+    return "\n".join(lines)
 
 
-def _shares(row: TransferRow) -> tuple[str, str, str]:
-    return (
-        _figure(row.inlier_ratio, digits=3),
-        _figure(row.answer_rate, digits=3),
-        perplexity_text(row.perplexity),
-    )
+def _removed(row: TransferRow | None) -> str:
+    """Nothing for a set that was not evaluated, and for the model as it is."""
+    return "" if row is None or row.level == "none" else _figure(row.removed)
+
+
+def _value(figure: Figure, *, digits: int = 2) -> str:
+    return decimals(figure.value, digits)
 
 
 def _figure(figure: Figure, *, digits: int = 2) -> str:
@@ -161,34 +179,35 @@ def _notes(block: Block) -> tuple[str, ...]:
     return tuple(f"{listed(where)}: {reason}" for reason, where in reasons.items())
 
 
-def _matrix(matrix: Matrix, *, unicode: bool) -> Table:
-    table = _empty(unicode)
-    for head in ("found in", *matrix.evaluated_in):
-        table.add_column(_text(head), overflow="fold", justify="left" if head == "found in" else "right")
+def _matrix(matrix: Matrix, layout: int, *, unicode: bool) -> Table:
+    table = _empty(("found in", *(visible(shortened(one, 24)) for one in matrix.evaluated_in)), unicode=unicode)
     for source in matrix.found_in:
-        cells = [source]
-        for column in matrix.evaluated_in:
-            cell = matrix.cells.get((source, column))
-            if cell is None:
-                cells.append("")
-                continue
-            lines = [_figure(cell.removed)]
-            if cell.same_prompts:
-                lines.append(f"({SAME_SHORT})")
-            if cell.held_out is not None and cell.held_out.value is not None:
-                lines.append(f"held out {decimals(cell.held_out.value)}")
-            cells.append("\n".join(lines))
-        table.add_row(*(_text(cell, 200) for cell in cells), end_section=source == POOLED)
+        found = [matrix.cells.get((source, column)) for column in matrix.evaluated_in]
+        table.add_row(_text(source), *(_text(_matrix_cell(one, short=layout == NARROWEST)) for one in found))
     return table
 
 
-def _empty(unicode: bool) -> Table:
+def _matrix_cell(cell: MatrixCell | None, *, short: bool) -> str:
+    if cell is None:
+        return ""
+    lines = [_value(cell.removed) if short else _figure(cell.removed)]
+    if cell.same_prompts:
+        lines.append(f"({SAME_SHORT.split()[0] if short else SAME_SHORT})")
+    if cell.held_out is not None and cell.held_out.value is not None:
+        lines.append(f"held out {_value(cell.held_out)}")
+    return "\n".join(lines)
+
+
+def _empty(heads: Sequence[str], *, unicode: bool) -> Table:
     from rich import box
     from rich.table import Table
 
-    return Table(
+    table = Table(
         box=box.SIMPLE_HEAD if unicode else box.ASCII2, pad_edge=False, show_edge=not unicode, collapse_padding=True
     )
+    for at, head in enumerate(heads):
+        table.add_column(_text(head), overflow="fold", justify="right" if at else "left")
+    return table
 
 
 def _text(text: str, longest: int = LONGEST_CELL) -> Text:

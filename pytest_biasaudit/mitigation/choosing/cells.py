@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Sequence
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from pytest_biasaudit.errors import DataError
-from pytest_biasaudit.mitigation.scores import Cell
+
+if TYPE_CHECKING:
+    from pytest_biasaudit.mitigation.scores import Cell
 
 
 def by_variation(cells: Iterable[Cell]) -> dict[str, tuple[Cell, ...]]:

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from pytest_biasaudit.errors import RecipeError
 from pytest_biasaudit.mitigation.choosing.settings import Settings, share_fault
-from pytest_biasaudit.mitigation.components import ComponentSet
+
+if TYPE_CHECKING:
+    from pytest_biasaudit.mitigation.components import ComponentSet
 
 
 @dataclass(frozen=True, kw_only=True)

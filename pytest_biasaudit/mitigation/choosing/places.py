@@ -1,14 +1,16 @@
-"""The order of places and of what stands in them: every tie is broken by it. Imports numpy and the types of mitigation."""
+"""The order of places and of what stands in them: every tie is broken by it. Imports nothing heavy."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
-
-import numpy as np
+from math import prod
+from typing import TYPE_CHECKING
 
 from pytest_biasaudit.errors import DataError
-from pytest_biasaudit.mitigation.components import ComponentSet, Unit
+
+if TYPE_CHECKING:
+    from pytest_biasaudit.mitigation.components import ComponentSet, Unit
 
 MOST = 10
 """Faults of one kind that a message lists."""
@@ -24,7 +26,7 @@ def in_order(places: Iterable[str]) -> tuple[str, ...]:
 
 def size_of(sizes: Mapping[str, tuple[int, ...]], place: str) -> int:
     """Components at a place."""
-    return int(np.prod(sizes[place], dtype=np.int64))
+    return prod(sizes[place])
 
 
 def refuse_unlike(sets: Sequence[ComponentSet], *, what: str) -> None:

@@ -17,11 +17,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from numbers import Integral, Real
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from pytest_biasaudit.errors import RecipeError
 from pytest_biasaudit.mitigation.choosing.places import in_order, size_of
-from pytest_biasaudit.mitigation.components import ScoreMethod, Unit
+
+if TYPE_CHECKING:
+    from pytest_biasaudit.mitigation.components import ScoreMethod, Unit
 
 Rule = Literal["difference", "sum", "top"]
 """How the scores of two groups make one set.

@@ -153,6 +153,7 @@ class _Run:
             with self._watched(f"{self.studied.plan.id}: without {choice.name}", total) as step:
                 for source, parts in mine.items():
                     self._try(source, sets.of(source), parts, step, saved=source in whole)
+            self._tables.clear()
 
     def _sets(self, number: int) -> Sets:
         studied, choice = self.studied, self.studied.plan.choices[number]
@@ -211,6 +212,8 @@ class _Run:
             key = (digest, part.variation, part.halves)
             if digest and key not in self.after:
                 self.after[key] = studied.trial.outcomes(variation, components)
+            elif not digest and len(part.halves) == 1:  # nothing is removed: the half's part of what is known
+                self.after[key] = self._of_halves(self.before[part.variation], part.halves)
             step(_answers(self.by_name[part.variation], part.halves, studied.halves))
         if studied.plan.perplexity and digest not in self.perplexities:
             self.perplexities[digest] = studied.trial.perplexity(components)
@@ -316,14 +319,12 @@ class _Run:
 
     def after_of(self, part: Part) -> tuple[Outcome, ...]:
         """What came of one evaluation."""
-        digest, variation, halves = self._key(part)
-        if not digest:
-            return self._of_halves(self.before[variation], part.halves)
-        return self.after[digest, variation, halves]
+        key = self._key(part)
+        return self.after[key] if key in self.after else self.before[part.variation]
 
     def _key(self, part: Part) -> Key:
         digest = "" if part.source is None else self.sets[part.source].sha256
-        return (digest, part.variation, part.halves) if digest else ("", part.variation, (0, 1))
+        return digest, part.variation, part.halves
 
     @property
     def places(self) -> dict[Key, int]:

@@ -41,8 +41,10 @@ from recompute_recovery import (  # type: ignore[import-not-found]  # beside the
     crossed_recovery,
     group_change,
 )
+from recompute_removed import removed  # type: ignore[import-not-found]  # beside the script
 
 CLOSE = 1e-9
+REMOVED = "bias_removed"
 
 BY_GROUP: Mapping[str, tuple[str, Callable[..., Answer]]] = {
     "smd": ("values", smd),
@@ -156,14 +158,14 @@ class Recomputed:
     def run(self) -> None:
         for number, estimate in enumerate(self.audit["estimates"]):
             name = f"{self.place} #{number} {estimate['metric']} {'/'.join(estimate['groups'])}"
-            if estimate["metric"] in BY_GROUP or estimate["metric"] in ("answer_rate", "inlier_ratio"):
+            if estimate["metric"] in BY_GROUP or estimate["metric"] in ("answer_rate", "inlier_ratio", REMOVED):
                 self._estimate(name, estimate)
             else:
                 raise SystemExit(f"{name}: this script knows no such metric")
         self._adjusted()
 
     def _estimate(self, name: str, estimate: Mapping[str, Any]) -> None:
-        by_group = estimate["metric"] in BY_GROUP
+        by_group = estimate["metric"] in BY_GROUP or estimate["metric"] == REMOVED
         attributes = estimate["attribute"].split("*") if by_group else self.people["attributes"]
         groups = groups_of(self.people, self.outcomes, attributes)
         tables = tables_of(self.outcomes, groups, attributes)
@@ -186,6 +188,8 @@ class Recomputed:
         self.found[f"{name} value"] = (estimate["value"], value)
         self.found[f"{name} low"] = (estimate["low"], low if low is None or math.isfinite(low) else None)
         self.found[f"{name} high"] = (estimate["high"], high if high is None or math.isfinite(high) else None)
+        if estimate["metric"] == REMOVED:
+            self._moved(name, estimate, attributes, groups, level)
         if estimate["shows"] != "value":
             self._moved(name, estimate, attributes, groups, level)
             self._noise(name, estimate, groups, attributes, level)
@@ -198,7 +202,7 @@ class Recomputed:
         told = estimate["groups"] or groups
         if [one["group"] for one in estimate["moved"]] != list(told):
             raise SystemExit(f"{name}: not every group is said to have moved or not")
-        kind = ANSWERED.get(estimate["metric"]) or BY_GROUP[estimate["metric"]][0]
+        kind = ANSWERED.get(estimate["metric"]) or BY_GROUP[estimate["of"] or estimate["metric"]][0]
         for one in estimate["moved"]:
             now, then = (cells[one["group"]][kind] for cells in tables)
             value, ends = group_change(now, then, level=one["level"] or level, shares=kind != "values")
@@ -260,13 +264,29 @@ class Recomputed:
             return overall_share([one["answered"] for one in cells], [one["asked"] for one in cells], level=level)
         if metric == "inlier_ratio":
             return self._inliers([tables[g] for g in groups], [other[g] for g in groups if other], level)
-        kind, formula = BY_GROUP[metric]
+        kind, formula = BY_GROUP[estimate["of"] or metric]
         reference, group = (tables[name] for name in estimate["groups"])
         if versus is not None:
             before = [other[name][kind] for name in estimate["groups"]]
+            if metric == REMOVED:
+                return self._removed(estimate, (reference[kind], group[kind]), before, level)
             return increase(metric, (reference[kind], group[kind]), before, level=level, seed=seed, resamples=resamples)
         draws = {"seed": seed, "resamples": resamples} if metric in RESAMPLED else {}
         return formula(*trimmed(reference[kind], group[kind]), level=level, **draws)
+
+    def _removed(
+        self, estimate: Mapping[str, Any], after: Sequence[Table], before: Sequence[Table], level: float
+    ) -> Answer:
+        value, (_, ends), p = removed(estimate["of"], after, before, level=level)
+        self.found[f"{self.place} {estimate['of']} removed {'/'.join(estimate['groups'])} {level} p"] = (
+            estimate["p"],
+            p,
+        )
+        if estimate["usable"] != (ends is not None):
+            raise SystemExit(
+                f"{self.place}: a share removed of {estimate['of']} is usable without its ends, or not with them"
+            )
+        return value, ends
 
     @staticmethod
     def _inliers(tables: Sequence[Cells], before: Sequence[Cells], level: float) -> Answer:
@@ -303,13 +323,13 @@ class Recomputed:
         families: dict[tuple[Any, ...], list[Mapping[str, Any]]] = {}
         for one in self.audit["estimates"]:
             if one["p"] is not None:
-                key = (one["metric"], one["attribute"], one["versus"], one["shows"], one["level"])
+                key = (one["metric"], one["attribute"], one["versus"], one["shows"], one["level"], one["of"])
                 families.setdefault(key, []).append(one)
         for key, family in families.items():
             running = 0.0
             for rank, one in enumerate(sorted(family, key=lambda one: one["p"])):
                 running = max(running, min(1.0, (len(family) - rank) * one["p"]))
-                name = f"{self.place} {key[0]} {key[1]} {'/'.join(one['groups'])} p_adjusted"
+                name = f"{self.place} {key[0]} {key[1]} {one['of'] or ''} {'/'.join(one['groups'])} p_adjusted"
                 self.found[name] = (one["p_adjusted"], running if one["groups"] else None)
 
 

@@ -17,6 +17,7 @@ from pathlib import Path
 import pytest
 
 from pytest_biasaudit import Auditor, Extensions, Settings
+from pytest_biasaudit.context.limits import OF_ANOTHER
 from pytest_biasaudit.metrics.registry import METRICS
 from pytest_biasaudit.models.protocol import LanguageModel, Question
 from pytest_biasaudit.models.scripted import ScriptedModel
@@ -97,6 +98,16 @@ def limits(kind: str, attributes: list[str]) -> str:
     text = ""
     for metric in METRICS.values():
         if kind not in metric.kinds:
+            continue
+        if metric.against:
+            # At so low a level most parents' biases are told from 0, and some are not.
+            text += "".join(
+                f'[[audit.limit]]\nmetric = "{metric.name}"\nof = "{of}"\nattribute = "{attribute}"\nversus = "base"\n'
+                f"min = 0.3\nlevel = 0.6\n"
+                for of in OF_ANOTHER
+                if kind in METRICS[of].kinds
+                for attribute in attributes
+            )
             continue
         bound = "min = 0.5" if metric.judged == "value" else "max = 1.5" if metric.judged == "ratio" else "max = 0.5"
         for attribute in attributes if metric.by_group else [""]:
@@ -214,6 +225,9 @@ def test_every_estimate_follows_from_the_outcomes(evidence: Path) -> None:
     compared = [one for one in estimates if one["shows"] != "value" and one["value"] is not None]
     assert all(one["noise"] is not None and one["moved"] for one in compared)
     assert {one["shows"] for one in compared} == {"increase", "recovery"}
+    shares = [one for one in estimates if one["metric"] == "bias_removed" and one["value"] is not None]
+    assert {one["of"] for one in shares} == set(OF_ANOTHER)
+    assert {one["usable"] for one in shares} == {True, False}
 
 
 def test_the_script_shares_no_code_with_the_package() -> None:

@@ -8,13 +8,17 @@ from __future__ import annotations
 import hashlib
 import random
 from collections.abc import Iterator
+from dataclasses import replace
+from types import ModuleType
 from typing import Literal
 
 from pytest_biasaudit.mitigation.components import Mode, Origin, ScoreMethod
 from pytest_biasaudit.mitigation.generalising.result import Generalisation, StudiedContext, StudiedPerson
 from pytest_biasaudit.mitigation.generalising.rows import Figure, Level, TransferRow
-from pytest_biasaudit.mitigation.removed import RemovedComponents, RemovedPlace
+from pytest_biasaudit.mitigation.removed import RemovedComponents, RemovedPlace, plain_removed
 from pytest_biasaudit.models.protocol import ModelIdentity
+from pytest_biasaudit.records.evidence import Evidence
+from pytest_biasaudit.records.record import AuditRecord
 from pytest_biasaudit.stats.interval import Interval
 
 CONTEXTS = ("purchase", "activities", "services", "finance")
@@ -227,3 +231,25 @@ def studied(name: str) -> StudiedContext:
         repeats=1,
         unit="USD",
     )
+
+
+def records(sample: ModuleType) -> list[AuditRecord]:
+    """The sample's run, and three children of its parent beside: without heads, without neurons, without weights."""
+    made: list[AuditRecord] = sample.records()
+    children = [one for one in made if one.model.parent]
+    for name, gone in (("heads-out", heads()), ("neurons-out", neurons()), ("weights-out", weights())):
+        model = replace(
+            children[0].model,
+            name=name,
+            weights_sha256=digest(name),
+            recipe=({"prune": "components", "file": "set.json", "file_sha256": gone.sha256},),
+            achieved={**children[0].model.achieved, "components": [plain_removed(gone)]},
+        )
+        made += [replace(one, model=model) for one in children if one.audit.id == "offers" or name == "heads-out"]
+    return made
+
+
+def evidence(sample: ModuleType) -> Evidence:
+    """That run, read, with the study of its parent."""
+    found: Evidence = sample.evidence(records(sample))
+    return replace(found, transfer=(study(sample.models()[0]),))

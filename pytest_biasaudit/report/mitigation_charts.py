@@ -44,6 +44,8 @@ LABEL_ROOM = 10.0
 """Points of height that a number needs."""
 TABLE_ROW = 13.0
 GROUP_ROW = 44
+DEEPEST = 0.42
+"""Opacity of the deepest tint; the ink on it stays readable."""
 NAMED = 12
 """Heads named in a picture's description; the table beside names all."""
 NAME_LENGTH = 24
@@ -158,7 +160,7 @@ def _weights(spots: Sequence[Spot], *, ids: str, title: str, description: str) -
             spot = by_place.get((layer, kind))
             if spot is None:
                 continue
-            tint = 0.45 * spot.share / most
+            tint = DEEPEST * spot.share / most
             if spot.count:
                 axes.add_patch(Rectangle((column, row), 0.96, 0.94, facecolor=COLOURS["dots"], alpha=tint, linewidth=0))
             text = share_text(spot.share).removesuffix(" %") if spot.count else "·"

@@ -341,3 +341,25 @@ def test_a_hostile_child_runs_nothing_and_asks_for_nothing(sample: Any, server: 
     assert [path for path in server.asked if path != "/favicon.ico"] == ["/measure.html", "/report.html"]
     assert (measured["ran"], measured["globals"], measured["elements"]) == ("undefined", [], [])
     assert measured["overflow"] <= 0, measured["wide"]
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("width", [320, 390, 1280])
+def test_pruning_against_bias_fits_the_screen_and_stands_out_from_its_ground(
+    sample: Any, mitigation: Any, server: Server, tmp_path: Path, width: int, scheme: str
+) -> None:
+    page = render_page(mitigation.evidence(sample))
+    start, end = page.index('<section id="mitigation"'), page.index('<section id="reading"')
+    # The section alone, under the page's own style: its other sections have tests of their own.
+    server.pages["/report.html"] = page[: page.index("<main>")] + f"<main>{page[start:end]}</main></body></html>"
+    server.pages["/measure.html"] = MEASURE.replace("WIDTH", str(width))
+    setting = f"--blink-settings=preferredColorScheme={0 if scheme == 'dark' else 1}"
+    seen = chromium(f"http://127.0.0.1:{server.port}/measure.html", tmp_path, setting)
+    measured = seen.measured()
+    assert seen.console == []
+    assert measured["dark"] is (scheme == "dark")
+    assert measured["overflow"] <= 0, measured["wide"]
+    assert measured["wide"] == []
+    assert measured["contrast"][0][0] >= 4.5, measured["contrast"]
+    assert measured["charts"] == 3 + 5 + 2 + 8  # sets; audits of them; matrices; units in each context
+    assert measured["smallest"] >= (8 if width == 320 else 10)

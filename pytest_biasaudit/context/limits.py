@@ -314,4 +314,6 @@ def _not_recovered(metric: Metric) -> str:
 
 
 def _span(low: float, high: float) -> str:
+    if math.isinf(low):
+        return f"{high:g} or less"
     return f"{low:g} or more" if math.isinf(high) else f"from {low:g} to {high:g}"

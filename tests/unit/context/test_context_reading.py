@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -390,3 +391,39 @@ def test_reading_a_context_loads_nothing_heavy() -> None:
     example = next((ROOT / "examples").rglob("*.bias.toml"))
     run = subprocess.run([sys.executable, "-c", probe, str(example)], cwd=ROOT, capture_output=True, text=True)
     assert run.stdout.strip() == "[]", run.stdout + run.stderr
+
+
+REMOVED = """
+[[audit.limit]]
+metric = "bias_removed"
+attribute = "race"
+versus = "parent"
+min = 0.3
+[[audit.limit]]
+metric = "bias_removed"
+attribute = "race"
+of = "mean_difference"
+versus = "parent"
+min = 1
+"""
+
+
+def test_shares_removed_of_two_metrics_have_names_of_their_own_and_smd_is_meant_where_none_is_named(
+    tmp_path: Path,
+) -> None:
+    text = EXAMPLE[: EXAMPLE.index("[[audit.limit]]")] + REMOVED
+    path = tmp_path / "x.bias.toml"
+    path.write_text(text, encoding="utf-8")
+    first, second = read_context(path).audits[0].limits
+    assert (first.id, first.of, first.min, first.shows) == (
+        "race-bias_removed-of-smd-versus-parent", "smd", 0.3, "value",
+    )  # fmt: skip
+    assert (second.id, second.of) == ("race-bias_removed-of-mean_difference-versus-parent", "mean_difference")
+    from jsonschema import Draft202012Validator
+
+    from pytest_biasaudit.context.schema import context_schema
+
+    schema = Draft202012Validator(context_schema())
+    assert not list(schema.iter_errors(tomllib.loads(text)))
+    for broken in (text.replace("min = 0.3", "max = 0.3"), text.replace('versus = "parent"\nmin = 0.3', "min = 0.3")):
+        assert list(schema.iter_errors(tomllib.loads(broken)))

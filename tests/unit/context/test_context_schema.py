@@ -130,6 +130,7 @@ def _toml(document: dict[str, Any]) -> str:
         ("max = 0.2", "max = 0.2\nmin = 0.1"),
         ("max = 0.2", ""),
         ('versus = "parent"', ""),
+        ("max = 0.2", 'max = 0.2\nof = "smd"'),
         ("level = 0.95", "level = 95"),
         ('rule = "upper"', 'rule = "up"'),
     ],

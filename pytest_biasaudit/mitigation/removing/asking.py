@@ -80,6 +80,7 @@ class ModelTrial:
         self._seed, self._batch_size, self._scorers, self._progress = seed, batch_size, scorers, progress
         self._held = held_text or bundled_text()
         self._structure: Structure | None = None
+        self._digests: dict[str, str] = {}
 
     def __enter__(self) -> ModelTrial:
         return self
@@ -153,7 +154,8 @@ class ModelTrial:
         if components is not None and not components.count:
             components = None
         masks = components is not None and components.unit != "weights"
-        return PrunedModel(self.model, components, target=self.structure if masks else self.model.module, stack=stack)
+        target = self.structure if masks else self.model.module
+        return PrunedModel(self.model, components, target=target, stack=stack, digests=self._digests)
 
 
 class PrunedModel:
@@ -163,6 +165,7 @@ class PrunedModel:
     components  None: nothing is taken out
     target      what `without` is given
     stack       what is taken out at the first question is back when this is left
+    digests     see `without`
     """
 
     def __init__(
@@ -172,8 +175,10 @@ class PrunedModel:
         *,
         target: torch.nn.Module | Structure,
         stack: ExitStack,
+        digests: dict[str, str] | None = None,
     ) -> None:
         self._model, self._components, self._target, self._stack = model, components, target, stack
+        self._digests = digests
         self._identity = _identity(model, components)
         self._begun = False
 
@@ -202,7 +207,7 @@ class PrunedModel:
         if self._begun or self._components is None:
             return
         _ = self._model.tree_pass, self._model.forked_pass
-        self._stack.enter_context(without(self._target, self._components))
+        self._stack.enter_context(without(self._target, self._components, digests=self._digests))
         self._begun = True
 
     def render(self, question: Question) -> str:

@@ -43,13 +43,16 @@ def zero_for_good(module: torch.nn.Module, chosen: Mapping[str, Indices]) -> Zer
 
 
 @contextmanager
-def zeroed(module: torch.nn.Module, chosen: Mapping[str, Indices]) -> Iterator[torch.nn.Module]:
+def zeroed(
+    module: torch.nn.Module, chosen: Mapping[str, Indices], *, digests: dict[str, str] | None = None
+) -> Iterator[torch.nn.Module]:
     """The module with these entries at zero inside; bit by bit as it was after, whatever is raised.
 
-    chosen  by the name of a linear layer, numbers of entries
+    chosen   by the name of a linear layer, numbers of entries
+    digests  of the weights as they are, by name, filled in here: given again for the same module, none is taken twice
 
     What was there is kept and put back, and each tensor that was touched is held against its sha256.
-    Cost: the digest of each touched tensor, twice.
+    Cost: the digest of each touched tensor, twice, or once where it is known.
 
     Raises RecipeError for a layer that is not there, an entry that it has not, weights that zeros cannot be written into
     (quantised ones, and those that another layer computes with too); and after use where a weight was replaced or
@@ -57,10 +60,13 @@ def zeroed(module: torch.nn.Module, chosen: Mapping[str, Indices]) -> Iterator[t
     """
     refuse_unwritable(module, chosen)
     kept = []
+    known = {} if digests is None else digests
     for name, entries in chosen.items():
         part = module.get_submodule(name)
         weight, at = _entries(part, entries)
-        kept.append((name, part._parameters["weight"], at, weight[at].clone(), _sha256(weight)))
+        if name not in known:
+            known[name] = _sha256(weight)
+        kept.append((name, part._parameters["weight"], at, weight[at].clone(), known[name]))
     try:
         for name, entries in chosen.items():
             weight, at = _entries(module.get_submodule(name), entries)
@@ -107,18 +113,20 @@ def refuse_unwritable(module: torch.nn.Module, chosen: Mapping[str, Indices]) ->
         )
 
 
-Places = tuple[torch.Tensor, torch.Tensor]
-"""(rows, columns) of entries."""
+Places = tuple[torch.Tensor, ...]
+"""Where entries stand: (numbers,) in a weight seen as one row, or (rows, columns)."""
 
 
 def _entries(part: torch.nn.Module, entries: Indices) -> tuple[torch.Tensor, Places]:
-    """The weight as (outputs, inputs), a view, and where in it the entries stand."""
+    """A view of the weight, and where in it the entries stand that are counted row by row of (outputs, inputs)."""
     from transformers.pytorch_utils import Conv1D
 
     weight = part._parameters["weight"]
     assert weight is not None
     by_output = weight.data.T if isinstance(part, Conv1D) else weight.data
     flat = torch.from_numpy(entries).to(by_output.device)
+    if by_output.is_contiguous():
+        return by_output.view(-1), (flat,)
     return by_output, (flat // by_output.shape[1], flat % by_output.shape[1])
 
 
@@ -137,17 +145,18 @@ def _put_back(
     """Whether the weight is what it was; it may have been moved to another device meanwhile."""
     if part is None or parameter is None or part._parameters.get("weight") is not parameter:
         return False
-    weight, _ = _entries(part, _NONE)
-    if weight.dtype != values.dtype or weight.ndim != 2:
+    if parameter.ndim != 2 or parameter.dtype != values.dtype:
         return False
-    rows, columns = at
+    weight, _ = _entries(part, _NONE)
+    if weight.ndim != (1 if len(at) == 1 else 2):
+        return False
     try:
-        _write(weight, (rows.to(weight.device), columns.to(weight.device)), values.to(weight.device))
+        _write(weight, tuple(one.to(weight.device) for one in at), values.to(weight.device))
     except (IndexError, RuntimeError):  # of another shape by now
         return False
     return _sha256(weight) == digest
 
 
 def _sha256(weight: torch.Tensor) -> str:
-    """Of the weight's bytes, as (outputs, inputs)."""
+    """Of the weight's bytes, row by row of (outputs, inputs)."""
     return hashlib.sha256(weight.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy().data).hexdigest()

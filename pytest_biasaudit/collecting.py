@@ -125,18 +125,20 @@ class Collector:
         self, context: Context, audit: CounterfactualAudit, model: Model, what: str, again: int | None
     ) -> Collected:
         from pytest_biasaudit.outcomes.collect import Collected, collect
-        from pytest_biasaudit.prompts.counterfactual import build_prompts
+        from pytest_biasaudit.prompts.counterfactual import build_prompts, table_of
 
         prompts = build_prompts(context, audit, seed=self._settings.seed, extra=self._extensions.people)
+        table = table_of(context, audit)
+        data = None if table is None else table.facts
         if not isinstance(model, LanguageModel):
             lacks = f": {model.identity.lacks}" if model.identity.lacks else ""
             obstacle = (
                 f"a counterfactual audit needs a causal language model; {model.identity.name!r} is a "
                 f"{type(model).__name__}{lacks}"
             )
-            return Collected(outcomes=(), asked=0, recalled=0, obstacle=obstacle)
+            return Collected(outcomes=(), asked=0, recalled=0, data=data, obstacle=obstacle)
         with self._watch(what, len(prompts) * audit.outcome.repeats) as progress:
-            return collect(
+            came = collect(
                 prompts,
                 audit.outcome,
                 model,
@@ -147,6 +149,7 @@ class Collector:
                 progress=progress,
                 scorers=self._extensions.scorers,
             )
+        return replace(came, data=data)
 
     def _items(self, context: Context, audit: BenchmarkAudit, model: Model, what: str, again: int | None) -> Collected:
         from pytest_biasaudit.benchmarks import collect_items, data_of, items_of

@@ -31,6 +31,21 @@ class People:
 
 
 @dataclass(frozen=True, kw_only=True)
+class TableSpec:
+    """Prompts that a table beside the context file holds, in place of wordings and slots."""
+
+    file: str
+    sha256: str
+    """Of the file when the context was read."""
+    templates: tuple[str, ...]
+    """Ids of those that are used, "scenario/variation/level", in the order of the file."""
+    scenarios: tuple[str, ...] = ()
+    """What is used of the table, here and below; all of it where empty."""
+    variations: tuple[str, ...] = ()
+    levels: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
 class OutcomeSpec:
     """What is read from an answer, and how it is elicited."""
 
@@ -116,13 +131,14 @@ class CounterfactualAudit(Audit):
     """One question put to the model about many people."""
 
     wordings: tuple[str, ...]
-    """The `prompt`, or the `prompts`: text with slots."""
+    """The `prompt`, or the `prompts`: text with slots. Empty where a table holds the prompts."""
     system: str | None
     prefill: str
     slots: tuple[tuple[str, tuple[str, ...]], ...]
     """Each declared slot with its fillings, in the file's order."""
     people: People
     outcome: OutcomeSpec
+    table: TableSpec | None = None
 
     @property
     def unit(self) -> str:

@@ -5,7 +5,9 @@ Asks `prompts.people` what lists there are and what they hold, when a file is re
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -20,7 +22,11 @@ if TYPE_CHECKING:
     from pytest_biasaudit.prompts.prompt import Person
 
 ATTRIBUTE = Key("attribute", TextOrTexts(), "What tells the groups apart; several attributes cross.", required=True)
-SOURCE = Key("source", Text(), "A bundled list, or a CSV or TOML file beside the context file.", required=True)
+SOURCE = Key(
+    "source",
+    Text(),
+    "A bundled list, or a CSV or TOML file beside the context file; absent where a table names the people, and needed elsewhere.",
+)
 GROUPS = Key(
     "groups",
     Groups(),
@@ -37,7 +43,7 @@ class PeopleLists:
     """The people lists that a context may name, each loaded once."""
 
     def __init__(self, *, beside: Path, extra: Mapping[str, Sequence[Person]] | None) -> None:
-        self._beside = beside
+        self.beside = beside
         self._extra = extra
         self._loaded: dict[str, PeopleList] = {}
 
@@ -47,34 +53,68 @@ class PeopleLists:
 
         if source not in self._loaded:
             try:
-                self._loaded[source] = load_people(source, beside=self._beside, extra=self._extra)
+                self._loaded[source] = load_people(source, beside=self.beside, extra=self._extra)
             except OSError as error:  # a name that the file system does not take
                 raise ContextError(source, [f"the list cannot be read: {error.strerror or error}"]) from None
         return self._loaded[source]
 
 
 def read_people(
-    raw: RawTable, *, where: str, lists: PeopleLists, faults: Faults
+    raw: RawTable,
+    *,
+    where: str,
+    lists: PeopleLists,
+    faults: Faults,
+    by_table: bool = False,
+    named: PeopleList | None = None,
 ) -> tuple[People | None, PeopleList | None]:
-    """Who is named, and the list they come from; None for each that cannot be known."""
+    """Who is named, and the list they come from; None for each that cannot be known.
+
+    by_table  a table names the people, so that no list is looked for
+    named     those of the table; None when it cannot be read
+    """
     row = read_row(raw, PEOPLE_KEYS, where=where, faults=faults)
-    people_list = _load(row, lists, faults)
+    if not by_table:
+        if not row.declares(SOURCE):
+            faults.add(where, f"source is missing; it must be {SOURCE.shape.must}")
+        people_list = _load(row, lists, faults)
+    else:
+        if row.declares(SOURCE):
+            faults.misfit(where, "source", row.raw["source"], "the table names the people; remove source")
+        people_list = named
     attributes = row.get(ATTRIBUTE)
     if attributes is None:
         return None, people_list
     groups = _groups_by_attribute(row, attributes, people_list, faults)
     people = People(
         attributes=attributes,
-        source=row.get(SOURCE, ""),
+        source=row.get(SOURCE, "") if named is None else named.name,
         groups=groups or ((),) * len(attributes),
         per_group=row.get(PER_GROUP, DEFAULT_PER_GROUP),
     )
+    if named is not None and groups is not None and not row.declares(PER_GROUP):
+        people = replace(people, per_group=_all_of(named, people, where, faults))
     if people_list is not None and groups is not None and not (row.declares(PER_GROUP) and row.get(PER_GROUP) is None):
         from pytest_biasaudit.prompts.people import faults_of
 
         for fault in faults_of(people_list, people):
             faults.add(where, fault)
     return people, people_list
+
+
+def _all_of(named: PeopleList, people: People, where: str, faults: Faults) -> int:
+    """How many people of the table each group has; a fault where that is not the same for all. At least 1."""
+    from pytest_biasaudit.prompts.people import cells_of
+
+    if not set(people.attributes) <= set(named.attributes):
+        return 1
+    cells = Counter(tuple(person.group(attribute) for attribute in people.attributes) for person in named.people)
+    there = {cell: cells[cell] for cell in cells_of(named, people)}
+    if len(set(there.values())) > 1 and all(there.values()):
+        said = ", ".join(f"{count} {' '.join(cell)}" for cell, count in there.items())
+        reason = f"add names, or write per_group = {min(there.values())} to draw as many of each"
+        faults.add(where, f"the groups of {named.name} are not of one size: {said}; {reason}")
+    return max(1, min(there.values(), default=1))
 
 
 def _load(row: Row, lists: PeopleLists, faults: Faults) -> PeopleList | None:

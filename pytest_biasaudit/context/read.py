@@ -23,10 +23,11 @@ from pytest_biasaudit.context.benchmark import (
 from pytest_biasaudit.context.declaration import Audit, BenchmarkAudit, Context, CounterfactualAudit
 from pytest_biasaudit.context.limits import LIMIT_KEYS, LIMIT_RULES, Measurable, read_limits
 from pytest_biasaudit.context.outcome import OUTCOME_KEYS, OUTCOME_RULES, PLAUSIBLE, read_outcome
-from pytest_biasaudit.context.people import PEOPLE_KEYS, PeopleLists, read_people
+from pytest_biasaudit.context.people import PEOPLE_KEYS, SOURCE, PeopleLists, read_people
 from pytest_biasaudit.context.shapes import Exactly, JsonSchema, OneOf, Slug, Text, Texts
 from pytest_biasaudit.context.spelling import shown
 from pytest_biasaudit.context.strict import Faults, Key, RawTable, Table, Tables, read_row
+from pytest_biasaudit.context.table import TABLE_KEYS, read_table, refuse_wordings
 from pytest_biasaudit.context.toml_file import read_toml
 from pytest_biasaudit.context.wordings import PREFILL, PROMPT, PROMPTS, SLOTS, SYSTEM, check_slots, read_wordings
 from pytest_biasaudit.errors import ContextError
@@ -53,12 +54,17 @@ CONTEXT_KEYS = (
 AUDIT_ID = Key("id", Slug(), "Name of the audit in test ids.", required=True)
 COUNTERFACTUAL = "counterfactual"
 AUDIT_KIND = Key("kind", OneOf((COUNTERFACTUAL, *BENCHMARKS)), "How the audit asks.", required=True)
+TABLE = Key(
+    "table",
+    Table("[audit.table]", TABLE_KEYS),
+    "A table with the prompts written out, in place of `prompt` and `slots`.",
+)
 PEOPLE = Key("people", Table("[audit.people]", PEOPLE_KEYS), "Who is named in the prompts.", required=True)
 OUTCOME = Key(
     "outcome", Table("[audit.outcome]", OUTCOME_KEYS, OUTCOME_RULES), "What is read from an answer.", required=True
 )
 LIMIT = Key("limit", Tables("[[audit.limit]]", LIMIT_KEYS, LIMIT_RULES), "What must hold.", required=True)
-COUNTERFACTUAL_KEYS = (AUDIT_ID, AUDIT_KIND, PROMPT, PROMPTS, SYSTEM, PREFILL, SLOTS, PEOPLE, OUTCOME, LIMIT)
+COUNTERFACTUAL_KEYS = (AUDIT_ID, AUDIT_KIND, PROMPT, PROMPTS, SYSTEM, PREFILL, SLOTS, TABLE, PEOPLE, OUTCOME, LIMIT)
 BENCHMARK_AUDIT_KEYS = (AUDIT_ID, AUDIT_KIND, *BENCHMARK_KEYS, LIMIT)
 _EVERY_KEY: tuple[Key[Any], ...] = tuple(dict.fromkeys((*COUNTERFACTUAL_KEYS, *BENCHMARK_AUDIT_KEYS)))
 AUDIT_KEYS = tuple(replace(key, required=key in (AUDIT_ID, AUDIT_KIND, LIMIT)) for key in _EVERY_KEY)
@@ -78,7 +84,14 @@ AUDIT_RULES: JsonSchema = {
             COUNTERFACTUAL_KEYS,
             {
                 "required": [PEOPLE.name, OUTCOME.name],
-                "oneOf": [{"required": [PROMPT.name]}, {"required": [PROMPTS.name]}],
+                "oneOf": [
+                    {"required": [PROMPT.name], "properties": {PEOPLE.name: {"required": [SOURCE.name]}}},
+                    {"required": [PROMPTS.name], "properties": {PEOPLE.name: {"required": [SOURCE.name]}}},
+                    {
+                        "required": [TABLE.name],
+                        "properties": {SLOTS.name: False, PEOPLE.name: {"properties": {SOURCE.name: False}}},
+                    },
+                ],
             },
         ),
         *(
@@ -223,10 +236,23 @@ def _read_counterfactual(
 ) -> CounterfactualAudit | None:
     before = len(faults.found)
     row = read_row(raw, COUNTERFACTUAL_KEYS, where=where, faults=faults)
-    wordings = read_wordings(row, faults)
+    table, named = None, None
+    by_table = row.declares(TABLE)
+    raw_people = row.get(PEOPLE)
+    if by_table:
+        wordings: tuple[tuple[str, str], ...] | None = ()
+        refuse_wordings(row, (PROMPT, PROMPTS, SLOTS), faults)
+        if (raw_table := row.get(TABLE)) is not None:
+            table, named = read_table(
+                raw_table, raw_people, where=f"{where} / [audit.table]", beside=lists.beside, faults=faults
+            )
+    else:
+        wordings = read_wordings(row, faults)
     people, people_list, outcome = None, None, None
-    if (raw_people := row.get(PEOPLE)) is not None:
-        people, people_list = read_people(raw_people, where=f"{where} / [audit.people]", lists=lists, faults=faults)
+    if raw_people is not None:
+        people, people_list = read_people(
+            raw_people, where=f"{where} / [audit.people]", lists=lists, faults=faults, by_table=by_table, named=named
+        )
     check_slots(row, wordings, people_list, faults)
     if (raw_outcome := row.get(OUTCOME)) is not None:
         outcome = read_outcome(raw_outcome, where=f"{where} / [audit.outcome]", scorers=scorers, faults=faults)
@@ -248,5 +274,6 @@ def _read_counterfactual(
         slots=tuple(row.get(SLOTS, {}).items()),
         people=people,
         outcome=outcome,
+        table=table,
         limits=limits,
     )

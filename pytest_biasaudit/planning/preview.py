@@ -79,12 +79,25 @@ def people_in_words(size: Size) -> str:
     return ", ".join([f"{first} (reference)", *rest])
 
 
-def _size_rows(audit: CounterfactualAudit, size: Size) -> list[tuple[str, str]]:
+def templates_in_words(audit: CounterfactualAudit) -> str:
+    """Where the templates come from: "2 wordings x item (4)", or the table and what is used of it."""
+    if audit.table is not None:
+        parts = (
+            ("scenario", audit.table.scenarios),
+            ("variation", audit.table.variations),
+            ("level", audit.table.levels),
+        )
+        used = "; ".join(f"{name} {', '.join(values)}" for name, values in parts if values)
+        return f"of the table {audit.table.file}" + (f" ({used})" if used else "")
     wordings = f"{len(audit.wordings)} wording{'s' if len(audit.wordings) > 1 else ''}"
     slots = ", ".join(f"{name} ({len(fillings)})" for name, fillings in audit.slots)
+    return wordings + (f" x {slots}" if slots else "")
+
+
+def _size_rows(audit: CounterfactualAudit, size: Size) -> list[tuple[str, str]]:
     repeats = f", {audit.outcome.repeats} answers each" if size.answers > size.prompts else ""
     return [
-        ("templates", f"{size.templates}: {wordings}" + (f" x {slots}" if slots else "")),
+        ("templates", f"{size.templates}: {templates_in_words(audit)}"),
         ("people", f"{sum(n for _, n in size.people)} from {audit.people.source}: {people_in_words(size)}"),
         ("prompts", f"{size.prompts}{repeats}"),
         ("limits", str(len(audit.limits))),

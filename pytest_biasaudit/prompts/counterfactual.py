@@ -5,17 +5,19 @@ The prompts of one template differ in the person alone, so what differs in the a
 
 from __future__ import annotations
 
-import re
-import unicodedata
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import product
 
 from pytest_biasaudit.context.declaration import Context, CounterfactualAudit
 from pytest_biasaudit.errors import ContextError
+from pytest_biasaudit.prompts.audit_table import PromptTable, read_audit_table
 from pytest_biasaudit.prompts.people import PeopleList, draw, load_people
 from pytest_biasaudit.prompts.prompt import Person, Prompt
+from pytest_biasaudit.prompts.slug import slug
 from pytest_biasaudit.prompts.template import fill, slots_of
+
+__all__ = ["PERSON_SLOTS", "Template", "build_prompts", "slug", "table_of", "templates_of", "texts_of"]
 
 PERSON_SLOTS = ("person", "first", "last", "pronoun")
 """Slots that the person fills: full name, first name, last name, subject pronoun."""
@@ -36,7 +38,10 @@ def templates_of(audit: CounterfactualAudit) -> tuple[str, ...]:
     """The ids of the audit's templates, in the order of the file: the wordings crossed with the slots each one uses.
 
     A slot that a wording leaves out does not multiply it: the same text asked again would pass for another template.
+    Those of a table are its scenarios, variations and levels, as they were when the context was read.
     """
+    if audit.table is not None:
+        return audit.table.templates
     return tuple(template.id for template in _templates(audit))
 
 
@@ -48,9 +53,10 @@ def build_prompts(
     extra  people lists that hooks give, by name
 
     Raises PeopleError when the list cannot give the people, ContextError when a wording asks for a pronoun or last name
-    that people lack, or shows two people as one.
+    that people lack, or shows two people as one; DataError when a table is not the one that was read with the context.
     """
-    people_list = load_people(audit.people.source, beside=context.path.parent, extra=extra)
+    table = table_of(context, audit)
+    people_list = table.people if table else load_people(audit.people.source, beside=context.path.parent, extra=extra)
     people = draw(people_list, audit.people, seed=seed)
     faults = [f"audit {audit.id!r}: {fault}" for fault in _person_slot_faults(audit, people_list, people)]
     if faults:
@@ -59,27 +65,40 @@ def build_prompts(
         slug(" ".join([*(person.group(attribute) for attribute in audit.people.attributes), person.name]))
         for person in people
     )
-    prompts = tuple(
-        _prompt(audit, template, person, person_id)
-        for template in _templates(audit)
-        for person, person_id in zip(people, ids, strict=True)
-    )
+    named = list(zip(people, ids, strict=True))
+    if table is not None:
+        prompts = tuple(_table_prompts(audit, table, named))
+    else:
+        prompts = tuple(
+            _prompt(audit, template, person, person_id) for template in _templates(audit) for person, person_id in named
+        )
     faults = [f"audit {audit.id!r}: {fault}" for fault in _lookalikes(prompts)]
     if faults:
         raise ContextError(str(context.path), faults)
     return prompts
 
 
+def table_of(context: Context, audit: CounterfactualAudit) -> PromptTable | None:
+    """The table of prompts that the audit declares, as it was when the context was read; None where it declares none.
+
+    Raises DataError as `read_audit_table` does, and where the file has changed since.
+    """
+    spec = audit.table
+    if spec is None:
+        return None
+    return read_audit_table(
+        spec.file,
+        beside=context.path.parent,
+        scenarios=spec.scenarios,
+        variations=spec.variations,
+        levels=spec.levels,
+        sha256=spec.sha256,
+    )
+
+
 def texts_of(audit: CounterfactualAudit) -> tuple[str, ...]:
     """Every text of the audit in which slots are filled: the wordings, the system prompt and the prefill."""
     return (*audit.wordings, audit.system or "", audit.prefill)
-
-
-def slug(text: str) -> str:
-    """Lower-case words joined by hyphens, accents dropped where the letter has a plain form; other scripts stay."""
-    plain = "".join(c for c in unicodedata.normalize("NFKD", text) if not unicodedata.combining(c))
-    words = re.findall(r"[^\W_]+", re.sub(r"['\u2019]", "", plain.casefold()))
-    return "-".join(words)[:60].strip("-") or "x"
 
 
 def _templates(audit: CounterfactualAudit) -> tuple[Template, ...]:
@@ -97,9 +116,31 @@ def _templates(audit: CounterfactualAudit) -> tuple[Template, ...]:
     )
 
 
+def _table_prompts(
+    audit: CounterfactualAudit, table: PromptTable, people: Sequence[tuple[Person, str]]
+) -> Iterator[Prompt]:
+    """The table's own texts, template by template; system prompt and prefill come from the context."""
+    for template in table.templates:
+        for person, person_id in people:
+            values = _who(person)
+            yield Prompt(
+                id=f"{template.id}/{person_id}",
+                template=template.id,
+                slots=template.slots,
+                person=person,
+                person_id=person_id,
+                text=table.texts[template.id, person.first, person.last],
+                system=None if audit.system is None else fill(audit.system, values),
+                prefill=fill(audit.prefill, values),
+            )
+
+
+def _who(person: Person) -> dict[str, str]:
+    return {"person": person.name, "first": person.first, "last": person.last, "pronoun": person.pronoun}
+
+
 def _prompt(audit: CounterfactualAudit, template: Template, person: Person, person_id: str) -> Prompt:
-    who = {"person": person.name, "first": person.first, "last": person.last, "pronoun": person.pronoun}
-    values = {**dict(template.slots), **who}
+    values = {**dict(template.slots), **_who(person)}
     return Prompt(
         id=f"{template.id}/{person_id}",
         template=template.id,

@@ -8,7 +8,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from pytest_biasaudit.errors import PeopleError
+from pytest_biasaudit.errors import DataError, PeopleError
+from pytest_biasaudit.prompts.audit_table import is_audit_table, read_audit_table
 from pytest_biasaudit.prompts.draw import cells_of, draw, faults_of
 from pytest_biasaudit.prompts.people_file import (
     SUFFIXES,
@@ -31,7 +32,8 @@ _LISTS = Path(__file__).parent / "lists"
 def load_people(source: str, *, beside: Path, extra: Mapping[str, Sequence[Person]] | None = None) -> PeopleList:
     """The list called `source`: bundled, given by a hook (`extra`), or a CSV or TOML file beside the context file.
 
-    beside  the folder of the context file; a list is a file in it or in a folder below it
+    beside  the folder of the context file; a list is a file in it or in a folder below it. A table of prompts gives the
+            people it names
 
     Raises PeopleError with every fault of the list.
     """
@@ -52,7 +54,13 @@ def load_people(source: str, *, beside: Path, extra: Mapping[str, Sequence[Perso
             f"give one of {', '.join(known)}, or the name of a .csv or .toml file beside the context file"
         )
         raise PeopleError(source, [fault])
-    return _as_list(source, read_people_file(path_of_list(source, beside)))
+    path = path_of_list(source, beside)
+    if path.suffix.lower() == ".csv" and is_audit_table(path):
+        try:
+            return read_audit_table(source, beside=beside).people
+        except DataError as error:
+            raise PeopleError(str(path), error.faults) from error
+    return _as_list(source, read_people_file(path))
 
 
 def _given_list(name: str, people: tuple[Person, ...]) -> PeopleList:

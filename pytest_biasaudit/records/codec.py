@@ -25,6 +25,7 @@ from pytest_biasaudit.context.declaration import (
     OutcomeSpec,
     People,
     Setting,
+    TableSpec,
 )
 from pytest_biasaudit.errors import EvidenceError
 from pytest_biasaudit.metrics.metric import Estimate
@@ -288,6 +289,7 @@ def _declared_audit_to_plain(audit: Audit) -> Plain:
         "system": text_or_none(audit.system),
         "prefill": text(audit.prefill),
         "slots": {text(slot): [text(filling) for filling in fillings] for slot, fillings in audit.slots},
+        "table": None if audit.table is None else _table_to_plain(audit.table),
         "people": _people_to_plain(audit.people),
         "outcome": _spec_to_plain(audit.outcome),
         "limits": [limit_to_plain(limit) for limit in audit.limits],
@@ -301,6 +303,17 @@ def _setting_to_plain(value: Setting) -> object:
     if value and isinstance(value[0], tuple):
         return {text(str(name)): [text(one) for one in texts] for name, texts in value}
     return [text(str(one)) for one in value]
+
+
+def _table_to_plain(table: TableSpec) -> Plain:
+    return {
+        "file": text(table.file),
+        "sha256": table.sha256,
+        "templates": [text(one) for one in table.templates],
+        "scenarios": [text(one) for one in table.scenarios],
+        "variations": [text(one) for one in table.variations],
+        "levels": [text(one) for one in table.levels],
+    }
 
 
 def _people_to_plain(people: People) -> Plain:

@@ -18,6 +18,7 @@ from pytest_biasaudit.context.declaration import (
     OutcomeSpec,
     People,
     Setting,
+    TableSpec,
 )
 from pytest_biasaudit.errors import EvidenceError
 from pytest_biasaudit.metrics.beside import Moved, NoiseFloor
@@ -137,7 +138,7 @@ def _declared_audit(raw: Fitted) -> Audit:
             sha256=raw["sha256"],
             settings=tuple((name, _setting(value)) for name, value in raw["settings"].items()),
         )
-    people, spec = raw["people"], raw["outcome"]
+    people, spec, table = raw["people"], raw["outcome"], raw["table"]
     return CounterfactualAudit(
         id=raw["id"],
         kind=raw["kind"],
@@ -150,6 +151,16 @@ def _declared_audit(raw: Fitted) -> Audit:
             source=people["source"],
             groups=tuple(tuple(groups) for groups in people["groups"]),
             per_group=people["per_group"],
+        ),
+        table=None
+        if table is None
+        else TableSpec(
+            file=table["file"],
+            sha256=table["sha256"],
+            templates=tuple(table["templates"]),
+            scenarios=tuple(table["scenarios"]),
+            variations=tuple(table["variations"]),
+            levels=tuple(table["levels"]),
         ),
         outcome=OutcomeSpec(
             kind=spec["kind"],

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pytest_biasaudit.context.declaration import Context, CounterfactualAudit
+from pytest_biasaudit.context.declaration import Context, CounterfactualAudit, TableSpec
 from pytest_biasaudit.records.provenance import RunInfo
 from pytest_biasaudit.records.record import AuditRecord
 
@@ -46,7 +46,8 @@ def audit_facts(record: AuditRecord) -> Facts:
         outcome.append(f"plausible from {spec.plausible[0]:,g} to {spec.plausible[1]:,g}; other numbers are not used")
     outcome.append(f"{spec.favourable} is favourable to the person")
     return [
-        ("Wordings", "\n".join(wordings)),
+        ("Wordings", "\n".join(wordings) or "of a table, see Prompts"),
+        *(_table_facts(audit.table) if audit.table is not None else ()),
         ("System prompt", audit.system if audit.system is not None else "none"),
         ("Beginning of the answer", audit.prefill or "none"),
         ("Slots", "\n".join(slots) or "none"),
@@ -61,6 +62,17 @@ def audit_facts(record: AuditRecord) -> Facts:
         ("Seed and batch size", f"{record.seed} and {record.batch_size}"),
         ("Work", f"{record.asked:,} asked, {record.recalled:,} from the journal, {record.seconds:,.1f} s"),
     ]  # fmt: skip
+
+
+def _table_facts(table: TableSpec) -> Facts:
+    used = (("scenario", table.scenarios), ("variation", table.variations), ("level", table.levels))
+    chosen = "; ".join(f"{name} {', '.join(values)}" for name, values in used if values)
+    return [
+        (
+            "Prompts",
+            f"{len(table.templates)} templates of {table.file} ({chosen or 'all of it'}), sha256 {table.sha256}",
+        )
+    ]
 
 
 def run_facts(run: RunInfo) -> Facts:

@@ -9,14 +9,16 @@ With d_v the gap found on question v, delta_v the true one and e_v = d_v - delta
 
 from __future__ import annotations
 
+import functools
 import itertools
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import ndtri
+from scipy.special import ndtr, ndtri
 
 from pytest_biasaudit.errors import StatisticsError
 from pytest_biasaudit.stats.crossed import LARGEST, t_quantile
@@ -26,11 +28,14 @@ Floats = NDArray[np.float64]
 Scale = Literal["row", "pooled", "none"]
 """What a difference of means is over: the root of the mean of both groups' variances, the pooled one, or nothing."""
 
-DRAWS = 2_000
+DRAWS = 1_000
 DEALS = 500
 """Ways of dealing people into groups for what no difference would give."""
 SIGNS = 10
 """Signs that are tried both ways, those least certain: 1,024 combinations."""
+SHARES = (0.0, *(0.02 * 1.25**at for at in range(36)))
+"""Shares left that are tried, up to 49 times as much, before the ends are found more exactly."""
+NARROWINGS = 9
 APART = 0.005
 """Chance of error spent on how far from 0 every gap is at least (Berger and Boos 1994)."""
 
@@ -124,32 +129,108 @@ def mean_absolute(found: Gaps, *, level: float, seed: int) -> tuple[float, float
     tail = (1.0 - level) / 2.0
     high = _highest(values, influence, reach=t_quantile(level, df)) / count
     errors = np.sqrt((influence**2).sum(axis=0))
-    stretch = t_quantile(level, df) / float(ndtri(0.5 + level / 2.0))
     spent = min(APART, tail / 5.0)
     apart = t_quantile(1.0 - spent / count, df)
     least = np.maximum(0.0, np.abs(values) - apart * errors)
-    drawn = np.random.default_rng(seed).standard_normal((DRAWS, len(influence))) @ influence * stretch
+    drawn = _drawn(influence, df=df, level=level, seed=seed)
     surplus = (np.abs(least + np.sign(values) * drawn) - least).mean(axis=1)
     low = float(np.abs(values).mean()) - float(np.quantile(surplus, 1.0 - tail + spent))
     return max(0.0, low), high + float(found.unseen.sum()) / count
 
 
 def share_removed(found: Gaps, before: Gaps, *, level: float, seed: int) -> tuple[float, float] | None:
-    """Limits of 1 - mean |delta_v| now over that before, the same people in both; None where they are unbounded.
+    """Limits of 1 - mean |delta_v| now over that before, the same people in the same rows; None where there is no end.
 
-    Fieller's: the shares rho of the bias left for which |now - rho before| is at most t standard errors.
+    Both means hold noise, which hides what was removed: were all of it gone, the mean of |d_v| would still be that of noise.
+    So the share rho that is left is looked for in two ways, and each end is the further of the two.
+
+    As they stand, Fieller's: the rho for which mean |d_v| now less rho times that before is at most t standard errors.
+
+    With the noise taken off, by test inversion: the rho for which that difference lies between its quantiles when the true
+    gaps before are those that noise would raise to the |d_v| found, the true gaps now have the mean rho times theirs
+    and the shape of those found now, and errors are drawn from a normal of the joint covariance, stretched to t.
+
+    Noise pulls the first toward nothing removed; where much is removed its low end is therefore the careful one, and the
+    second's high end. None where the mean of |d_v| before is no larger than noise alone gives (the same quantile): no share
+    of what may be nothing can be said to be removed.
     """
-    signs = [np.where(side.values < 0.0, -1.0, 1.0) / len(side.values) for side in (found, before)]
-    totals = [float(np.abs(side.values).mean()) for side in (found, before)]
-    own, then = (side.influence @ sign for side, sign in zip((found, before), signs, strict=True))
-    squared = t_quantile(level, min(found.df, before.df)) ** 2
-    a = totals[1] ** 2 - squared * float(then @ then)
-    b = totals[0] * totals[1] - squared * float(own @ then)
-    c = totals[0] ** 2 - squared * float(own @ own)
-    if a <= 0.0:
+    count = len(found.values)
+    tail = (1.0 - level) / 2.0
+    means = [float(np.abs(side.values).mean()) for side in (found, before)]
+    df = min(found.df, before.df)
+    signs = [np.where(side.values < 0.0, -1.0, 1.0) for side in (found, before)]
+    drawn = _drawn(np.hstack([found.influence * signs[0], before.influence * signs[1]]), df=df, level=level, seed=seed)
+    now, then = drawn[:, :count], drawn[:, count:]
+    if means[1] <= float(np.quantile(np.abs(then).mean(axis=1), 1.0 - tail)):
+        return None
+    own, theirs = (side.influence @ sign / count for side, sign in zip((found, before), signs, strict=True))
+    squared = t_quantile(level, df) ** 2
+    a = means[1] ** 2 - squared * float(theirs @ theirs)
+    b = means[0] * means[1] - squared * float(own @ theirs)
+    c = means[0] ** 2 - squared * float(own @ own)
+    least = [_without_noise(side) for side in (found, before)]
+    had = float(least[1].mean())
+    if a <= 0.0 or not had > 0.0:
         return None
     root = math.sqrt(max(0.0, b**2 - a * c))
-    return 1.0 - (b + root) / a, 1.0 - max(0.0, (b - root) / a)
+    shape = least[0] / least[0].mean() if least[0].any() else least[1] / had
+    noise_before = np.abs(least[1] + then).mean(axis=1)
+
+    def within(rho: float) -> bool:
+        differences = np.abs(rho * had * shape + now).mean(axis=1) - rho * noise_before
+        below = float(np.mean(differences <= means[0] - rho * means[1]))
+        return tail <= below <= 1.0 - tail
+
+    ends = _outermost(within)
+    if ends is None:
+        return None
+    unseen = float(found.unseen.sum()) / count / had
+    return 1.0 - max((b + root) / a, ends[1]) - unseen, 1.0 - max(0.0, min((b - root) / a, ends[0]))
+
+
+def _outermost(within: Callable[[float], bool]) -> tuple[float, float] | None:
+    """The smallest and the largest share within, to a thousandth of themselves; None where there is no largest."""
+    inside = [at for at, rho in enumerate(SHARES) if within(rho)]
+    if not inside:
+        return math.inf, 0.0  # the other way's ends decide
+    if inside[-1] == len(SHARES) - 1:
+        return None
+    ends = []
+    for near, far in ((inside[0], max(0, inside[0] - 1)), (inside[-1], inside[-1] + 1)):
+        good, bad = SHARES[near], SHARES[far]
+        for _ in range(NARROWINGS if near != far else 0):
+            middle = (good + bad) / 2.0
+            good, bad = (middle, bad) if within(middle) else (good, middle)
+        ends.append(bad)
+    return ends[0], ends[1]
+
+
+def _without_noise(found: Gaps) -> Floats:
+    """The gaps whose absolute value noise raises to those found, on average; 0 where noise alone gives as much.
+
+    For a normal error of standard deviation e, E|delta + error| = e sqrt(2 / pi) exp(-z^2 / 2) + delta (1 - 2 Phi(-z)),
+    z = delta / e.
+    """
+    errors = np.sqrt((found.influence**2).sum(axis=0))
+    sizes = np.abs(found.values)
+    low, high = np.zeros_like(sizes), sizes.copy()
+    divisor = np.where(errors > 0.0, errors, 1.0)
+    for _ in range(30):
+        middle = (low + high) / 2.0
+        z = middle / divisor
+        raised = errors * math.sqrt(2.0 / math.pi) * np.exp(-(z**2) / 2.0) + middle * (1.0 - 2.0 * ndtr(-z))
+        above = np.where(errors > 0.0, raised > sizes, False)
+        low, high = np.where(above, low, middle), np.where(above, middle, high)
+    return np.asarray(np.where(sizes <= errors * math.sqrt(2.0 / math.pi), 0.0, high))
+
+
+def _drawn(influence: Floats, *, df: float, level: float, seed: int) -> Floats:
+    """(draws, columns) errors from a normal with the covariance of `influence`, stretched to t at this level."""
+    values, vectors = np.linalg.eigh(influence.T @ influence)
+    half = vectors * np.sqrt(np.maximum(0.0, values))
+    stretch = t_quantile(level, df) / float(ndtri(0.5 + level / 2.0))
+    drawn = np.random.default_rng(seed).standard_normal((DRAWS, len(values)))
+    return np.asarray(drawn @ half.T * stretch)
 
 
 def expected_by_chance(reference: Floats, group: Floats, *, scale: Scale, seed: int) -> float:
@@ -184,11 +265,18 @@ def _highest(values: Floats, influence: Floats, *, reach: float) -> float:
     with np.errstate(divide="ignore", invalid="ignore"):
         certain = np.where(errors > 0.0, np.abs(values) / errors, math.inf)
     open_ = np.argsort(certain, kind="stable")[:SIGNS]
-    ways = np.array(list(itertools.product((1.0, -1.0), repeat=len(open_))))
+    ways = _ways(len(open_))
     every = np.tile(signs, (len(ways), 1))
     every[:, open_] = ways
-    totals = every @ values + reach * np.sqrt(((every @ influence.T) ** 2).sum(axis=1))
+    variances = ((every @ (influence.T @ influence)) * every).sum(axis=1)
+    totals = every @ values + reach * np.sqrt(np.maximum(0.0, variances))
     return float(totals.max())
+
+
+@functools.cache
+def _ways(count: int) -> Floats:
+    """(2^count, count) every combination of signs."""
+    return np.array(list(itertools.product((1.0, -1.0), repeat=count)))
 
 
 def _hidden(people: int, level: float) -> float:

@@ -30,7 +30,7 @@ UNDER = "biasaudit_scores"
 MOST = 20
 KEYS = (
     "schema", "kind", "unit", "method", "signed", "sizes", "inputs", "tokens", "cells", "model", "model_digest",
-    "weights_sha256", "contexts", "prompts_sha256", "libraries",
+    "weights_sha256", "contexts", "prompts_sha256", "libraries", "notes",
 )  # fmt: skip
 KINDS = ("sums", "squares", "magnitudes")
 
@@ -97,6 +97,7 @@ def save_scores(
         "contexts": [list(one) for one in contexts],
         "prompts_sha256": prompts_sha256,
         "libraries": dict(library_versions()),
+        "notes": list(getattr(table, "notes", ())),
         **more,
     }
     tensors = {
@@ -231,6 +232,8 @@ def _faults_of(head: dict[str, Any]) -> list[str]:
         faults.append("signed must be true or false")
     if not _is_table(head["libraries"], str):
         faults.append("libraries must be a table of texts")
+    if not isinstance(head["notes"], list) or not all(isinstance(one, str) for one in head["notes"]):
+        faults.append("notes must be a list of texts")
     if not isinstance(head["contexts"], list) or not all(
         isinstance(one, list) and len(one) == 2 and all(isinstance(part, str) for part in one)
         for one in head["contexts"]
@@ -271,7 +274,7 @@ def _origin(head: Mapping[str, Any]) -> ScoresOrigin:
 def _table(source: Path, head: dict[str, Any], origin: ScoresOrigin, model: CausalModel | None) -> ScoreTable:
     sizes = {place: tuple(size) for place, size in head["sizes"].items()}
     counts = dict(zip(origin.cells, origin.counts, strict=True))
-    kind = head["kind"]
+    kind, notes = head["kind"], tuple(head["notes"])
     if kind == "magnitudes":
         from pytest_biasaudit.mitigation.scoring.magnitude import magnitude_scores
 
@@ -280,7 +283,13 @@ def _table(source: Path, head: dict[str, Any], origin: ScoresOrigin, model: Caus
     if kind == "sums":
         sums = _arrays(source, origin.cells, sizes)
         return ArrayScores(
-            unit=origin.unit, method=origin.method, signed=head["signed"], sizes=sizes, sums=sums, counts=counts
+            unit=origin.unit,
+            method=origin.method,
+            signed=head["signed"],
+            sizes=sizes,
+            sums=sums,
+            counts=counts,
+            notes=notes,
         )
     from pytest_biasaudit.mitigation.scoring.matrices import matrix_sizes, weight_layers
     from pytest_biasaudit.mitigation.scoring.wanda import WandaScores
@@ -291,7 +300,13 @@ def _table(source: Path, head: dict[str, Any], origin: ScoresOrigin, model: Caus
         raise DataError(str(source), [f"its sizes are not those of the linear layers of {model.identity.name!r}"])
     squares = _arrays(source, origin.cells, {name: sizes[name][1:] for name in set(head["inputs"].values())})
     return WandaScores(
-        sizes=sizes, squares=squares, inputs=head["inputs"], counts=counts, tokens=head["tokens"], layers=layers
+        sizes=sizes,
+        squares=squares,
+        inputs=head["inputs"],
+        counts=counts,
+        tokens=head["tokens"],
+        layers=layers,
+        notes=notes,
     )
 
 

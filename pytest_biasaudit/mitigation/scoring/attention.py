@@ -15,11 +15,11 @@ import torch
 
 from pytest_biasaudit.compression.structure.blocks import attention_around
 from pytest_biasaudit.compression.structure.places import Place, Structure
-from pytest_biasaudit.errors import DataError, ModelError, RecipeError
+from pytest_biasaudit.errors import ModelError, RecipeError
 from pytest_biasaudit.mitigation.scores import ArrayScores, Cell
 from pytest_biasaudit.mitigation.scoring.batches import Batch
 from pytest_biasaudit.mitigation.scoring.eager import eager_attention
-from pytest_biasaudit.mitigation.scoring.sums import CellSums
+from pytest_biasaudit.mitigation.scoring.sums import CellSums, PromptCounts
 
 Variant = Literal["generated", "prompt"]
 
@@ -47,7 +47,7 @@ class AttentionPass:
                 "in a pass, so that one head pays attention several times; use method 'attribution'"
             )
         self._sums = CellSums(len(self._cells))
-        self._counts = CellSums(len(self._cells))
+        self._counts = PromptCounts(self._cells)
         self._batch: Batch | None = None
         self._seen: set[int] = set()
 
@@ -86,19 +86,15 @@ class AttentionPass:
                 "attn_implementation = 'eager'; use method 'attribution'"
             )
         assert self._batch is not None
-        self._counts.add("prompts", self._rows(self._batch).any(1, keepdim=True).float(), self._batch)
+        self._counts.add(self._rows(self._batch), self._batch)
 
     def table(self) -> ArrayScores:
         """The heads' scores. Raises DataError for a cell with nothing to read, ModelError where one is not a number."""
-        counts = self._counts.arrays()["prompts"][:, 0]
-        empty = [cell for cell, count in zip(self._cells, counts, strict=True) if not count]
-        if empty:
-            why = "no answer with a token" if self._variant == "generated" else "no token between name and answer"
-            other = "prompt" if self._variant == "generated" else "generated"
-            raise DataError(
-                f"attention = {self._variant!r}",
-                [f"{one.variation}, {one.group}, half {one.half}: {why}; try {other!r}" for one in empty[:10]],
-            )
+        generated = self._variant == "generated"
+        why = "no answer with a token" if generated else "no token between name and answer"
+        counts, notes = self._counts.counts(
+            f"attention = {self._variant!r}", why=f"{why}; try {'prompt' if generated else 'generated'!r}"
+        )
         sums = self._sums.arrays()
         if not all(np.isfinite(one).all() for one in sums.values()):
             raise ModelError("attention weights are not all finite: the model is broken")
@@ -111,7 +107,8 @@ class AttentionPass:
                 cell: {place: np.asarray(found[at], dtype=np.float32) for place, found in sums.items()}
                 for at, cell in enumerate(self._cells)
             },
-            counts={cell: int(count) for cell, count in zip(self._cells, counts, strict=True)},
+            counts=counts,
+            notes=notes,
         )
 
     def _rows(self, batch: Batch) -> torch.Tensor:
@@ -123,7 +120,7 @@ class AttentionPass:
         rows, tokens = self._batch.ids.shape
         shape = (rows, place.count, tokens, tokens)
         outputs = given if isinstance(given, (tuple, list)) else (given,)
-        weights = next((one for one in outputs if isinstance(one, torch.Tensor) and one.shape == shape), None)
+        weights = next((one for one in outputs if isinstance(one, torch.Tensor) and _is_attention(one, shape)), None)
         if weights is None:
             return
         self._seen.add(layer)
@@ -145,6 +142,11 @@ class AttentionPass:
             # Attention is never below 0, so what is left out never wins.
             found = weights.masked_fill(~pairs, 0.0).amax((2, 3))
         self._sums.add(str(layer), found, self._batch)
+
+
+def _is_attention(given: torch.Tensor, shape: tuple[int, ...]) -> bool:
+    """Whether a tensor can be attention weights: of their shape, and the first token sees nothing behind it."""
+    return given.shape == shape and not bool(torch.nan_to_num(given[:, :, 0, 1:]).any())
 
 
 def _sizes(places: Mapping[int, Place]) -> dict[str, tuple[int, ...]]:

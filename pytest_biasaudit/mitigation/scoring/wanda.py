@@ -16,12 +16,12 @@ import torch
 
 from pytest_biasaudit.compression.linear import LinearLayer
 from pytest_biasaudit.compression.structure.places import Structure
-from pytest_biasaudit.errors import DataError, ModelError, RecipeError
+from pytest_biasaudit.errors import ModelError, RecipeError
 from pytest_biasaudit.mitigation.components import ScoreMethod, Unit
 from pytest_biasaudit.mitigation.scores import ArrayScores, Cell, Floats
 from pytest_biasaudit.mitigation.scoring.batches import Batch
 from pytest_biasaudit.mitigation.scoring.matrices import column_norms, matrix_of, matrix_sizes, weight_layers
-from pytest_biasaudit.mitigation.scoring.sums import CellSums
+from pytest_biasaudit.mitigation.scoring.sums import CellSums, PromptCounts
 
 Tokens = Literal["all", "answer"]
 
@@ -44,7 +44,9 @@ class WandaScores:
     tokens: Tokens
     """"all": of prompt and answer, as the study took them; "answer": of the answer, as Wei et al. 2024 did."""
     layers: Mapping[str, LinearLayer] | None = field(repr=False)
-    """By place, the model's own; None for scores that were loaded without a model."""
+    """By place, the model's own; None for scores that are kept without a model."""
+    notes: tuple[str, ...] = ()
+    """What was left out, and why."""
 
     @property
     def unit(self) -> Unit:
@@ -101,7 +103,7 @@ class InputPass:
         self._cells = tuple(cells)
         self._layers = weight_layers(module)
         self._sums = CellSums(len(self._cells))
-        self._counts = CellSums(len(self._cells))
+        self._counts = PromptCounts(self._cells)
         self._inputs: dict[str, str] = {}
         self._batch: Batch | None = None
         self._last: tuple[str, torch.Tensor] | None = None
@@ -127,13 +129,12 @@ class InputPass:
                 f"({', '.join(missing[:3])}), so they have no score; use method 'magnitude'"
             )
         assert self._batch is not None
-        counted = counted_tokens(self._batch, self._tokens).any(1, keepdim=True)
-        self._counts.add("prompts", counted.float(), self._batch)
+        self._counts.add(counted_tokens(self._batch, self._tokens), self._batch)
         self._last = None
 
     def table(self) -> WandaScores:
         """The weights' scores. Raises DataError for a cell without a token, ModelError where an input is not a number."""
-        counts = counts_of(self._counts, self._cells, self._tokens)
+        counts, notes = self._counts.counts(f"tokens = {self._tokens!r}", why="no answer with a token")
         sums = finite_sums(self._sums)
         return WandaScores(
             sizes=matrix_sizes(self._layers),
@@ -145,6 +146,7 @@ class InputPass:
             counts=counts,
             tokens=self._tokens,
             layers=self._layers,
+            notes=notes,
         )
 
     def _forget(self) -> None:
@@ -185,7 +187,7 @@ class UnitPass:
             for layer, place in self._places.items()
         }
         self._sums = CellSums(len(self._cells))
-        self._counts = CellSums(len(self._cells))
+        self._counts = PromptCounts(self._cells)
         self._batch: Batch | None = None
 
     def attach(self, stack: ExitStack) -> None:
@@ -203,12 +205,11 @@ class UnitPass:
     def end(self) -> None:
         """After a pass."""
         assert self._batch is not None
-        counted = counted_tokens(self._batch, self._tokens).any(1, keepdim=True)
-        self._counts.add("prompts", counted.float(), self._batch)
+        self._counts.add(counted_tokens(self._batch, self._tokens), self._batch)
 
     def table(self) -> ArrayScores:
         """The neurons' scores. Raises DataError for a cell without a token, ModelError where one is not a number."""
-        counts = counts_of(self._counts, self._cells, self._tokens)
+        counts, notes = self._counts.counts(f"tokens = {self._tokens!r}", why="no answer with a token")
         sums = finite_sums(self._sums)
         return ArrayScores(
             unit="neurons",
@@ -223,6 +224,7 @@ class UnitPass:
                 for at, cell in enumerate(self._cells)
             },
             counts=counts,
+            notes=notes,
         )
 
     def _read(self, layer: int, name: str, given: tuple[Any, ...]) -> None:
@@ -259,18 +261,6 @@ def masked_sum(values: torch.Tensor, batch: Batch, tokens: Tokens) -> torch.Tens
     counted = counted_tokens(batch, tokens).to(values.device)
     # Taken out, not multiplied by nought: NaN times nought is NaN.
     return values.masked_fill(~counted[..., None], 0.0).sum(1)
-
-
-def counts_of(counts: CellSums, cells: Sequence[Cell], tokens: Tokens) -> dict[Cell, int]:
-    """The prompts of each cell that had a token to count. Raises DataError for a cell without any."""
-    found = counts.arrays()["prompts"][:, 0]
-    empty = [cell for cell, count in zip(cells, found, strict=True) if not count]
-    if empty:
-        raise DataError(
-            f"tokens = {tokens!r}",
-            [f"{one.variation}, {one.group}, half {one.half}: no answer with a token" for one in empty[:10]],
-        )
-    return {cell: int(count) for cell, count in zip(cells, found, strict=True)}
 
 
 def finite_sums(sums: CellSums) -> dict[str, Any]:

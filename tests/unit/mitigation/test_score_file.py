@@ -57,8 +57,18 @@ def test_every_table_comes_back_as_it_was(tmp_path: Path, key: Any, architecture
 def test_what_was_not_tried_stays_not_a_number(tmp_path: Path) -> None:
     cell = Cell(variation="c/a/w1", group="black", half=1)
     sums = {cell: {"0": np.array([1.5, np.nan], dtype=np.float32)}}
-    table = ArrayScores(unit="heads", method="ablation", signed=True, sizes={"0": (2,)}, sums=sums, counts={cell: 3})
-    same(load_scores(saved(table, causal(tiny("llama")), tmp_path / "a.safetensors")), table)
+    table = ArrayScores(
+        unit="heads",
+        method="ablation",
+        signed=True,
+        sizes={"0": (2,)},
+        sums=sums,
+        counts={cell: 3},
+        notes=("one left out",),
+    )
+    found = load_scores(saved(table, causal(tiny("llama")), tmp_path / "a.safetensors"))
+    same(found, table)
+    assert found.notes == ("one left out",)  # type: ignore[attr-defined]
 
 
 def test_magnitudes_keep_their_cells_and_read_the_model(tmp_path: Path) -> None:
@@ -166,6 +176,7 @@ def rewritten(path: Path, arrays: dict[str, Any] | None = None, **changes: Any) 
         ({"prompts_sha256": "short"}, "prompts_sha256 must be 64 digits"),
         ({"signed": "no"}, "signed must be true or false"),
         ({"libraries": ["torch"]}, "libraries must be a table"),
+        ({"notes": "none"}, "notes must be a list"),
         ({"kind": "squares"}, "squares need inputs"),
     ],
 )

@@ -146,6 +146,8 @@ def test_empty_answers_are_left_out_and_not_counted_as_nought() -> None:
     alone = forward_scores(model, [full], wanted=wanted, batch_size=2)["heads", "attention"]
     np.testing.assert_allclose(both.scores("0", [ONE]), alone.scores("0", [ONE]), rtol=1e-5)
     assert both.counts == {ONE: 1}  # type: ignore[attr-defined]
+    assert both.notes == ("1 of 2 prompts left out: no answer with a token",)  # type: ignore[attr-defined]
+    assert alone.notes == ()  # type: ignore[attr-defined]
 
 
 def test_a_cell_of_empty_answers_has_no_attention_of_generated_tokens() -> None:
@@ -199,6 +201,15 @@ def test_an_attention_that_keeps_its_weights_to_itself_is_refused() -> None:
     with pytest.raises(RecipeError, match=r"layers 0, 1, 2 of 3 gave no attention weights .* use method 'attribution'"):
         forward_scores(causal(module), drawn_prompts(), wanted=FROM_A_PASS[:1], batch_size=2)
     assert module.config._attn_implementation == before
+
+
+def test_a_tensor_that_only_has_the_shape_of_attention_is_not_taken_for_it() -> None:
+    module = tiny("llama")
+    layer = module.model.layers[1].self_attn
+    layer.register_forward_hook(lambda _part, _args, given: (given[0], torch.ones(2, 4, *given[0].shape[1:2] * 2)))
+    prompts = [scored([5, 6, 7, 8, at], name=[1], answer=3, cell=ONE) for at in (9, 10)]
+    with pytest.raises(RecipeError, match="layer 1 of 3 gave no attention weights"):
+        forward_scores(causal(module), prompts, wanted=FROM_A_PASS[:1], batch_size=2)
 
 
 def test_a_broken_model_gives_no_scores() -> None:

@@ -201,7 +201,14 @@ class _Scoring:
             with suppress(DataError):
                 return load_scores(path, model=self._model, contexts=contexts, prompts_sha256=on)
         with self._watched(f"{self._plan.id}: scoring {unit} by {method}", len(prompts)) as step:
-            made = score(self._model, prompts, unit=unit, method=method, batch_size=self._settings.batch_size)
+            made = score(
+                self._model,
+                prompts,
+                unit=unit,
+                method=method,
+                batch_size=self._settings.batch_size,
+                seed=self._seed,
+            )
             step(len(prompts))
         if path is not None:
             path.parent.mkdir(parents=True, exist_ok=True)

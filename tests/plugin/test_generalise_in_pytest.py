@@ -20,7 +20,6 @@ schema = 1
 id = "planted"
 contexts = ["sale.bias.toml", "care.bias.toml"]
 model = "base"
-max_variations = 2
 levels = ["leave-one-out", "cross-context"]
 combine = ["frequency"]
 perplexity = false

@@ -11,6 +11,7 @@ import shutil
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -116,8 +117,6 @@ def _written(model: TransformerModel, place: Path) -> ModelIdentity:
 
 
 def _with_descent(loaded: ModelIdentity, child: ModelIdentity) -> ModelIdentity:
-    from dataclasses import replace
-
     return replace(loaded, parent=child.parent, parent_digest=child.parent_digest, recipe=child.recipe)
 
 

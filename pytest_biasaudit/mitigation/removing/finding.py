@@ -16,6 +16,7 @@ from pytest_biasaudit.compression.structure.finding import structure_of
 from pytest_biasaudit.context.declaration import Context, CounterfactualAudit
 from pytest_biasaudit.errors import ContextError, RecipeError
 from pytest_biasaudit.mitigation.components import ComponentSet, Mode, Origin, ScoreMethod, Unit
+from pytest_biasaudit.mitigation.methods import SIGNED, WITHOUT_GROUPS
 from pytest_biasaudit.mitigation.trial import Variation, variations_of
 from pytest_biasaudit.models.causal import CausalModel
 from pytest_biasaudit.models.identity import file_sha256
@@ -83,7 +84,7 @@ def found_by(
 
     if sought.unit != "weights":
         structure_of(model.module).of(sought.unit)  # refuses a model without, before anything is asked
-    where = f"prune = 'bias': context = {str(step.setting('context'))!r}, audit = {sought.audit.id!r}"
+    where = where_of(step, sought)
     path = materials.cache / "journal.sqlite" if materials.cache is not None else None
     try:
         prompts = build_prompts(sought.context, sought.audit, seed=sought.seed, extra=materials.people)
@@ -140,16 +141,19 @@ def _chosen(
         for one in scored_prompts(model, variation, outcomes, attribute=sought.attribute, halves=halves)
         if one.cell.group in sought.groups
     ]
-    table = score(model, scored, unit=sought.unit, method=sought.method, batch_size=materials.batch_size)
-    gap = mean_gap(answers, attribute=sought.attribute, groups=sought.groups) if table.signed else None
-    if table.signed and not gap:
+    gap = mean_gap(answers, attribute=sought.attribute, groups=sought.groups) if sought.method in SIGNED else None
+    if sought.method in SIGNED and not gap:
         raise RecipeError(
-            f"prune = 'bias': {sought.audit.id!r} shows no difference between {sought.groups[0]!r} and "
-            f"{sought.groups[1]!r}, so that {sought.method} has nothing to explain; there is nothing to remove"
+            f"{where_of(step, sought)}: the answers show no difference between {sought.groups[0]!r} and "
+            f"{sought.groups[1]!r} ({_told(answers)}), so that {sought.method} has nothing to explain, and there is nothing "
+            "to remove"
         )
+    table = score(
+        model, scored, unit=sought.unit, method=sought.method, batch_size=materials.batch_size, seed=sought.seed
+    )
     k, p, q = (step.setting(name) for name in ("k", "p", "q"))
     # Of what no prompt has a part in, the prompts are not where it was found.
-    seen = sought.method not in ("magnitude", "random")
+    seen = sought.method not in WITHOUT_GROUPS
     found = choose(
         table,
         reference=sought.groups[0],
@@ -173,6 +177,16 @@ def _chosen(
         ),
     )
     return found, len(scored)
+
+
+def where_of(step: Step, sought: Sought) -> str:
+    """The step with its file and audit, for messages."""
+    return f"prune = 'bias': context = {str(step.setting('context'))!r}, audit = {sought.audit.id!r}"
+
+
+def _told(answers: Sequence[Sequence[Outcome]]) -> str:
+    every = [one for outcomes in answers for one in outcomes]
+    return f"{sum(one.reading.status == 'ok' for one in every):,} of {len(every):,} answers have a value"
 
 
 def _audit(context: Context, wanted: object, where: str) -> CounterfactualAudit:

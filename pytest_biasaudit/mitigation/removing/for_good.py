@@ -33,7 +33,9 @@ def remove(module: torch.nn.Module, components: ComponentSet, *, sha256: str, wh
     unit = components.unit
     structure = None if unit == "weights" else structure_of(module)
     refuse_other_sizes(components, structure or module)
-    known = replace(components, sizes=components.sizes or sizes_in(structure or module, unit))
+    there = sizes_in(structure or module, unit)
+    sizes = {place: size for place, size in there.items() if place in components.sizes}
+    known = replace(components, sizes={**sizes, **components.sizes} or there)  # in the model's order
     if structure is None:
         applied = _weights(module, components, what)
     else:

@@ -10,6 +10,7 @@ from pytest_biasaudit.compression.materials import Applied, Materials
 from pytest_biasaudit.compression.step import Step
 from pytest_biasaudit.errors import DataError, RecipeError
 from pytest_biasaudit.mitigation.components import ComponentSet
+from pytest_biasaudit.mitigation.methods import WITHOUT_GROUPS
 from pytest_biasaudit.mitigation.removing.file import components_file_sha256, load_components, save_components
 from pytest_biasaudit.mitigation.removing.finding import found_by, sought_by
 from pytest_biasaudit.mitigation.removing.for_good import remove
@@ -45,7 +46,7 @@ def bias(module: torch.nn.Module, step: Step, materials: Materials) -> Applied:
         f"{what}: found in {sought.context.id} / {sought.audit.id} and nowhere else; what was removed there may be left, or "
         "made worse, in other contexts."
     )
-    if sought.method in ("magnitude", "random"):
+    if sought.method in WITHOUT_GROUPS:
         note = f"{what}: method = {sought.method!r} is a baseline: no answer had a part in what was chosen."
     return replace(applied, facts={**applied.facts, **asked}, notes=(note, *applied.notes))
 

@@ -162,6 +162,48 @@ def contrasts(
     return at
 
 
+def differences(
+    child: tuple[NDArray[np.float64], NDArray[np.float64]], parent: tuple[NDArray[np.float64], NDArray[np.float64]]
+) -> Callable[[float], Contrast]:
+    """`contrast` of each cell's child less a multiple of its parent, for many multiples without starting over.
+
+    child, parent  (reference, group) each, with the same cells missing in both
+
+    With u = c - p and m = 1 - r, c - r p is u + m p: what is linear in the cells is so in m, and every sum of squares is
+
+        Q(u) + m (Q(c) - Q(u) - Q(p)) + m^2 Q(p)
+
+    which loses no digits at r = 1, where a child is compared with a parent much like it.
+    """
+    sides = [(_parts(c - p), _parts(c), _parts(p)) for c, p in zip(child, parent, strict=True)]
+    sizes = [max(float(np.nanmax(np.abs(table))) for table in pair) for pair in (child, parent)]
+
+    def at(multiple: float) -> Contrast:
+        m = 1.0 - multiple
+        parts = [_between(*side, m) for side in sides]
+        return _combine(parts[0], parts[1], step=1.0, largest=max(sizes[0], abs(multiple) * sizes[1]))
+
+    return at
+
+
+def _between(of_difference: _Parts, of_child: _Parts, of_parent: _Parts, m: float) -> _Parts:
+    """The parts of u + m p."""
+
+    def square(u: float, c: float, p: float) -> float:
+        return max(0.0, u + m * (c - u - p) + m**2 * p)
+
+    effects = None
+    if of_difference.effects is not None and of_parent.effects is not None:
+        effects = of_difference.effects + m * of_parent.effects
+    return replace(
+        of_difference,
+        template_means=of_difference.template_means + m * of_parent.template_means,
+        names=square(of_difference.names, of_child.names, of_parent.names),
+        cells=square(of_difference.cells, of_child.cells, of_parent.cells),
+        effects=effects,
+    )
+
+
 def _combine(parts_r: _Parts, parts_g: _Parts, *, step: float, largest: float) -> Contrast:
     templates = len(parts_r.template_means)
     means_r, means_g = parts_r.template_means, parts_g.template_means

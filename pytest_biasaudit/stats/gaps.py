@@ -184,8 +184,19 @@ def share_removed(found: Gaps, before: Gaps, *, level: float, seed: int) -> tupl
     ends = _outermost(within)
     if ends is None:
         return None
-    unseen = float(found.unseen.sum()) / count / had
-    return 1.0 - max((b + root) / a, ends[1]) - unseen, 1.0 - max(0.0, min((b - root) / a, ends[0]))
+    most, least_left = max((b + root) / a, ends[1]), max(0.0, min((b - root) / a, ends[0]))
+    most += float(found.unseen.sum()) / count / had
+    if most - least_left <= 1e-9 * max(1.0, most):
+        # Every person answered the second time as the first, in one proportion: as many as were not seen may not.
+        reach = _not_seen(found.people, questions=count, level=level) / had
+        most, least_left = most + reach, max(0.0, least_left - reach)
+    return 1.0 - most, 1.0 - least_left
+
+
+def _not_seen(people: tuple[int, int], *, questions: int, level: float) -> float:
+    """How far a mean of gaps may move by answers that nobody asked showed, each by one standard deviation."""
+    shares = [unseen_share(n * questions, people=n, templates=questions, level=level) for n in people]
+    return math.hypot(*shares)
 
 
 def _outermost(within: Callable[[float], bool]) -> tuple[float, float] | None:
@@ -344,4 +355,5 @@ class _Side:
         there = np.isfinite(left_out)
         n = np.maximum(1, there.sum(axis=0))
         mean = np.where(there, left_out, 0.0).sum(axis=0) / n
-        return np.asarray(np.where(there, (left_out - mean) * np.sqrt((self.n - 1) / np.maximum(1.0, self.n)), 0.0))
+        share = np.maximum(0.0, self.n - 1) / np.maximum(1.0, self.n)
+        return np.asarray(np.where(there, (left_out - mean) * np.sqrt(share), 0.0))

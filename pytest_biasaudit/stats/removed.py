@@ -19,7 +19,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from pytest_biasaudit.stats.crossed import Contrast, contrast, t_p, t_quantile
+from pytest_biasaudit.stats.crossed import Contrast, contrast, differences, t_p, t_quantile
 from pytest_biasaudit.stats.unvaried import unvaried_reach
 
 Floats = NDArray[np.float64]
@@ -63,14 +63,16 @@ def share_removed(
     """
     c, p = values
 
+    at = differences(child, parent)
+
     def reach_at(r: float) -> tuple[float, Contrast]:
-        parts = contrast(child[0] - r * parent[0], child[1] - r * parent[1])
+        parts = at(r)
         reach = t_quantile(level, parts.df) * math.sqrt(parts.variance)
         return math.hypot(reach, floor), parts
 
     floor = 0.0
     ratio = c / p
-    _, there = reach_at(ratio)
+    there = contrast(child[0] - ratio * parent[0], child[1] - ratio * parent[1])  # to the last digit: it may be 0
     if there.variance <= 0.0:
         floor = unvaried_reach(there, scale=scale, level=level)
     floor = max(floor, few)
@@ -83,7 +85,7 @@ def share_removed(
         ends = _ends(lambda r: abs(c - r * p) <= reach_at(r)[0], ratio)
     even = []
     for sign in (1.0, -1.0):
-        parts = contrast(child[0] - sign * parent[0], child[1] - sign * parent[1])
+        parts = at(sign)
         error = math.hypot(math.sqrt(parts.variance), floor / t_quantile(level, parts.df))
         even.append(t_p(c - sign * p, error, parts.df) if error > 0.0 else float(c == sign * p))
     low = high = None

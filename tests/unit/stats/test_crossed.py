@@ -7,7 +7,7 @@ import pytest
 from scipy import stats
 
 from pytest_biasaudit.errors import StatisticsError
-from pytest_biasaudit.stats.crossed import NAMES_ONLY, contrast, shared, t_interval, t_p, t_quantile
+from pytest_biasaudit.stats.crossed import NAMES_ONLY, contrast, differences, shared, t_interval, t_p, t_quantile
 
 
 def by_hand(a: np.ndarray, b: np.ndarray) -> tuple[float, float]:
@@ -148,3 +148,20 @@ def test_equal_answers_have_no_variance_however_they_round() -> None:
     parts = contrast(np.full((5, 3), 0.1), np.full((7, 3), 0.1))
     assert parts.variance == 0.0
     assert parts.difference == pytest.approx(0.0, abs=1e-15)
+
+
+@pytest.mark.parametrize("holes", [0.0, 0.2])
+def test_differences_of_two_models_are_contrasts_of_each_cells_difference(holes: float) -> None:
+    rng = np.random.default_rng(7)
+    child, parent = ([rng.normal(size=(n, 5)) for n in (9, 12)] for _ in range(2))
+    for side in (0, 1):
+        gone = rng.random(child[side].shape) < holes
+        child[side][gone] = parent[side][gone] = np.nan
+    at = differences((child[0], child[1]), (parent[0], parent[1]))
+    for multiple in (-3.0, -1.0, 0.0, 0.4, 1.0, 50.0):
+        once = contrast(child[0] - multiple * parent[0], child[1] - multiple * parent[1])
+        again = at(multiple)
+        assert (again.variance, again.df, again.difference) == pytest.approx((once.variance, once.df, once.difference))
+        assert (*again.names, *again.cells, again.templates) == pytest.approx(
+            (*once.names, *once.cells, once.templates)
+        )

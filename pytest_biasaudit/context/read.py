@@ -89,7 +89,10 @@ AUDIT_RULES: JsonSchema = {
                     {"required": [PROMPTS.name], "properties": {PEOPLE.name: {"required": [SOURCE.name]}}},
                     {
                         "required": [TABLE.name],
-                        "properties": {SLOTS.name: False, PEOPLE.name: {"properties": {SOURCE.name: False}}},
+                        "properties": {
+                            **{key.name: False for key in (PROMPT, PROMPTS, SLOTS)},
+                            PEOPLE.name: {"properties": {SOURCE.name: False}},
+                        },
                     },
                 ],
             },

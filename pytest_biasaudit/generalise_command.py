@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -60,6 +61,8 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.plan_only:
         return 0
     sys.stdout.flush()
+    # Loaders draw bars of their own, which would stand between ours.
+    os.environ.setdefault("TQDM_DISABLE", "1")
     with _auditor(arguments) as auditor:
         result = auditor.generalise(plan, model=_chosen(arguments, plan, auditor), save_sets=arguments.save_sets)
         for message in auditor.messages:

@@ -86,7 +86,7 @@ def test_a_study_that_two_processes_report_stands_once(studied: tuple[Generalisa
     plain = transfer_to_plain(result)
     other = transfer_to_plain(replace(result, study="another"))
     again = assemble([], [], [MODEL], run=run_info(seed=7, argv=["pytest"]), transfer=[plain, other, plain])
-    assert [one["study"] for one in again["transfer"]] == ["another", "carrying"]  # type: ignore[attr-defined,index]
+    assert [one["study"] for one in again["transfer"]] == ["another", "carrying"]  # type: ignore[attr-defined]
     assert evidence["transfer"] == [plain]
 
 
@@ -118,7 +118,7 @@ def test_every_row_can_be_computed_again_from_the_evidence(
 def _smd(reference: list[float], group: list[float]) -> float:
     from statistics import fmean, variance
 
-    return (fmean(group) - fmean(reference)) / ((variance(group) + variance(reference)) / 2) ** 0.5
+    return float((fmean(group) - fmean(reference)) / ((variance(group) + variance(reference)) / 2) ** 0.5)
 
 
 @pytest.mark.parametrize(

@@ -144,7 +144,7 @@ def test_a_broken_model_does_not_carry_though_its_bias_is_gone() -> None:
 def test_rows_on_their_own_prompts_are_refused_as_evidence() -> None:
     for level in ("prompt", "context"):
         with pytest.raises(ValueError, match="no evidence that anything carries"):
-            assert_generalises(study(*both_ways(CARRIES, CARRIES)), level=level)  # type: ignore[arg-type]
+            assert_generalises(study(*both_ways(CARRIES, CARRIES)), level=level)
     marked = row("cross-context", ("purchase",), "finance", CARRIES, same_prompts=True)
     with pytest.raises(NotMeasured, match="on the very prompts it is evaluated on"):
         assert_generalises(study(marked))

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from pytest_biasaudit.mitigation.choosing.settings import Settings
 from pytest_biasaudit.mitigation.generalising.plan import COMBINE, LEVELS, Choice, Plan
-from pytest_biasaudit.mitigation.generalising.plan_file import read_plan
+from pytest_biasaudit.mitigation.generalising.plan_file import UNITS, read_plan
 from pytest_biasaudit.mitigation.generalising.protocol import Studied, generalise
 from pytest_biasaudit.mitigation.generalising.schedule import Asked, Leak, Part, refuse_leak, schedule, sources_of
 from pytest_biasaudit.mitigation.generalising.sets import Sets
@@ -48,7 +48,7 @@ def studies(draw: st.DrawFn) -> tuple[Plan, dict[str, tuple[str, ...]]]:
     combine = draw(st.lists(st.sampled_from(COMBINE), unique=True, min_size=1))
     choices = tuple(
         Choice(unit=unit, method="magnitude", settings=Settings(k=1))
-        for unit in draw(st.lists(st.sampled_from(("heads", "neurons")), unique=True, min_size=1))
+        for unit in draw(st.lists(st.sampled_from(UNITS), unique=True, min_size=1))
     )
     return plan_of(levels=tuple(levels), combine=tuple(combine), choices=choices), variations
 

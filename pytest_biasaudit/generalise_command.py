@@ -84,6 +84,23 @@ def cost_lines(plan: Plan, cost: Cost, *, seed: int) -> Iterator[str]:
     if cost.perplexities:
         yield f"  perplexity  {cost.perplexities:,} times at most"
     yield f"  seed        {seed if plan.seed is None else plan.seed}"
+    yield from _too_few(plan, cost)
+
+
+def _too_few(plan: Plan, cost: Cost) -> Iterator[str]:
+    """What the study cannot give, however long it runs."""
+    from pytest_biasaudit.metrics.over_variations import MIN_PER_GROUP
+
+    if cost.fewest < MIN_PER_GROUP:
+        yield (
+            f"  too few     {cost.fewest} people of a group; a gap needs {MIN_PER_GROUP} with an answer: no row will have a "
+            "figure of bias"
+        )
+    elif "names" in plan.levels and cost.fewest_in_half < MIN_PER_GROUP:
+        yield (
+            f"  too few     {cost.fewest_in_half} people of a group in half of the names; a gap needs {MIN_PER_GROUP}: the level "
+            "'names' will have no figure of bias"
+        )
 
 
 def _auditor(arguments: argparse.Namespace) -> Auditor:

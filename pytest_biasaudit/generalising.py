@@ -39,6 +39,10 @@ class Cost:
     variations: int
     people: int
     """In the largest context."""
+    fewest: int
+    """People of one group, in the context that has fewest."""
+    fewest_in_half: int
+    """The same in one half of the names."""
     sets: int
     """Of components, baselines included."""
     evaluations: int
@@ -64,11 +68,18 @@ def cost_of(plan: Plan, *, seed: int, extra: Mapping[str, Sequence[Person]] | No
         contexts=len(variations),
         variations=len(whole),
         people=max(len(one.prompts) for one in whole),
+        fewest=min(_fewest(plan, one, halves, (0, 1)) for one in whole),
+        fewest_in_half=min(_fewest(plan, one, halves, (half,)) for one in whole for half in (0, 1)),
         sets=len(sources_of(rows)),
         evaluations=len(evaluations_of(rows)),
         answers=questions_of(plan, variations, halves),
         perplexities=len(sources_of(rows)) + 1 if plan.perplexity else 0,
     )
+
+
+def _fewest(plan: Plan, variation: Variation, halves: Mapping[str, int], of: Sequence[int]) -> int:
+    groups = [one.person.group(plan.attribute) for one in variation.prompts if halves[one.person_id] in of]
+    return min(groups.count(group) for group in plan.groups)
 
 
 def study(

@@ -109,6 +109,24 @@ def test_the_cost_is_told_before_anything_is_loaded(here: Path) -> None:
 
 
 @pytest.mark.parametrize(
+    ("people", "said"),
+    [
+        (9, "9 people of a group; a gap needs 10 with an answer: no row will have a figure of bias"),
+        (18, "9 people of a group in half of the names; a gap needs 10: the level 'names' will have no figure of bias"),
+        (20, ""),
+    ],
+)
+def test_a_study_of_too_few_people_says_so_before_it_begins(
+    here: Path, capsys: pytest.CaptureFixture[str], people: int, said: str
+) -> None:
+    write_study(here, contexts=CONTEXTS, more=f"max_people = {people}")
+    assert main(["generalise", "study.toml", "--plan-only"]) == 0
+    out = capsys.readouterr().out
+    assert said in out
+    assert ("too few" in out) == bool(said)
+
+
+@pytest.mark.parametrize(
     ("arguments", "fault"),
     [
         (["study.toml"], "study.toml names no model, and 0 are declared (none): name one with --model"),

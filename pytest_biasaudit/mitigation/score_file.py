@@ -2,37 +2,27 @@
 
 One safetensors file, with a JSON text in its metadata that says what was scored, how, on which model, contexts and prompts.
 Sums by cell are kept, so that every way of pooling cells is still open. Wanda's scores keep the squares of the inputs only,
-magnitudes nothing but their name: both read the model's weights. Nothing is pickled.
+magnitudes nothing but their name: both read the model's weights. Random ones keep their seed. Nothing is pickled.
 """
 
 from __future__ import annotations
 
 import json
 import os
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from pytest_biasaudit.errors import DataError
-from pytest_biasaudit.mitigation.components import METHODS_OF, ScoreMethod, Unit
+from pytest_biasaudit.mitigation.components import ScoreMethod, Unit
+from pytest_biasaudit.mitigation.score_header import SCHEMA, UNDER, limited, read_header
 from pytest_biasaudit.mitigation.scores import ArrayScores, Cell, ScoreTable
 from pytest_biasaudit.models.causal import CausalModel
 from pytest_biasaudit.models.identity import library_versions
-
-SCHEMA = 1
-UNDER = "biasaudit_scores"
-"""The key of the JSON in the file's metadata."""
-MOST = 20
-KEYS = (
-    "schema", "kind", "unit", "method", "signed", "sizes", "inputs", "tokens", "cells", "model", "model_digest",
-    "weights_sha256", "contexts", "prompts_sha256", "libraries", "notes",
-)  # fmt: skip
-KINDS = ("sums", "squares", "magnitudes")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -69,8 +59,8 @@ def save_scores(
     contexts        (id, sha256 of the file) of each that prompts were taken from
     prompts_sha256  as `scored_prompt.prompts_sha256` gives it; empty where no prompt has a part in the scores
 
-    Raises DataError for a name that does not end in .safetensors, a file that cannot be written, and a table that is none
-    of sums, Wanda's squares and magnitudes (random scores are drawn again from their seed).
+    Raises DataError for a name that does not end in .safetensors, a file that cannot be written, and a table of a class
+    that a file cannot hold.
     """
     from safetensors.numpy import save
 
@@ -89,7 +79,8 @@ def save_scores(
         "signed": table.signed,
         "sizes": {place: list(size) for place, size in table.sizes.items()},
         "inputs": None,
-        "tokens": None,
+        "settings": dict(getattr(table, "settings", ())),
+        "seed": None,
         "cells": [[one.variation, one.group, one.half, counts[one]] for one in cells],
         "model": model.identity.name,
         "model_digest": model.identity.digest,
@@ -118,7 +109,7 @@ def save_scores(
 
 def scores_origin(path: str | Path) -> ScoresOrigin:
     """What a file of scores was taken on, without its arrays. Raises DataError with every fault."""
-    return _origin(_head(Path(path)))
+    return _origin(read_header(Path(path)))
 
 
 def load_scores(
@@ -139,7 +130,7 @@ def load_scores(
     another size, and each of the three that is another than asked for.
     """
     source = Path(path)
-    head = _head(source)
+    head = read_header(source)
     origin = _origin(head)
     faults = []
     if model is not None and model.identity.digest != origin.model_digest:
@@ -159,7 +150,7 @@ def load_scores(
             f"its scores are of prompts and answers with sha256 {origin.prompts_sha256[:12] or '(none)'}; asked for was "
             f"{prompts_sha256[:12]}"
         )
-    if model is None and head["kind"] != "sums":
+    if model is None and head["kind"] in ("squares", "magnitudes"):
         faults.append(
             f"{origin.method} scores of {origin.unit} read the model's weights; give the model to load them with"
         )
@@ -175,85 +166,30 @@ def _parts(
     table: ScoreTable, path: str
 ) -> tuple[str, Mapping[Cell, Mapping[str, NDArray[np.float32]]], Mapping[Cell, int], dict[str, Any]]:
     """(kind, arrays, prompts of each cell, more keys) of a table."""
+    from pytest_biasaudit.mitigation.score import RandomScores
     from pytest_biasaudit.mitigation.scoring.magnitude import MagnitudeScores
     from pytest_biasaudit.mitigation.scoring.wanda import WandaScores
 
     if isinstance(table, ArrayScores):
         return "sums", table.sums, table.counts, {}
     if isinstance(table, WandaScores):
-        return "squares", table.squares, table.counts, {"inputs": dict(table.inputs), "tokens": table.tokens}
+        return (
+            "squares",
+            table.squares,
+            table.counts,
+            {
+                "inputs": dict(table.inputs),
+                "settings": {"tokens": table.tokens},
+            },
+        )
     if isinstance(table, MagnitudeScores):
         return "magnitudes", {}, dict.fromkeys(table.cells, 0), {}
+    if isinstance(table, RandomScores):
+        return "draws", {}, dict.fromkeys(table.cells, 0), {"seed": table.seed}
     raise DataError(path, [f"{type(table).__name__} ({table.method} of {table.unit}) is no table that a file can hold"])
 
 
 # -- reading ----------------------------------------------------------------------------------------------------------
-
-
-def _head(source: Path) -> dict[str, Any]:
-    """The JSON of a file, checked. Raises DataError."""
-    from safetensors import SafetensorError, safe_open
-
-    try:
-        with safe_open(source, framework="numpy") as file:
-            told = (file.metadata() or {}).get(UNDER)
-    except (OSError, SafetensorError) as fault:
-        raise DataError(str(source), [f"cannot be read as a safetensors file: {fault}"]) from fault
-    if told is None:
-        raise DataError(str(source), [f"it is no file of scores: its metadata have no {UNDER!r}"])
-    try:
-        head = json.loads(told)
-    except (ValueError, RecursionError) as fault:
-        raise DataError(str(source), [f"{UNDER}: no JSON: {fault}"]) from fault
-    faults = list(_faults_of(head)) if isinstance(head, dict) else [f"{UNDER} must be a table"]
-    if faults:
-        raise DataError(str(source), _limited(faults))
-    assert isinstance(head, dict)
-    return head
-
-
-def _faults_of(head: dict[str, Any]) -> list[str]:
-    if head.get("schema") != SCHEMA:
-        return [f"schema = {head.get('schema')!r}; this version reads {SCHEMA}"]
-    faults = [f"no key {key!r}" for key in KEYS if key not in head]
-    faults += [f"unknown key {key!r}" for key in head if key not in KEYS]
-    if faults:
-        return faults
-    if head["kind"] not in KINDS:
-        faults.append(f"kind = {head['kind']!r}; valid: {', '.join(KINDS)}")
-    if head["unit"] not in get_args(Unit) or head["method"] not in METHODS_OF.get(head["unit"], ()):
-        faults.append(f"unit = {head['unit']!r} with method = {head['method']!r} is none that is defined")
-    faults += [
-        f"{key} must be text" for key in ("model", "model_digest", "weights_sha256") if not isinstance(head[key], str)
-    ]
-    if not isinstance(head["prompts_sha256"], str) or not re.fullmatch(r"([0-9a-f]{64})?", head["prompts_sha256"]):
-        faults.append("prompts_sha256 must be 64 digits 0 to f, or empty")
-    if not isinstance(head["signed"], bool):
-        faults.append("signed must be true or false")
-    if not _is_table(head["libraries"], str):
-        faults.append("libraries must be a table of texts")
-    if not isinstance(head["notes"], list) or not all(isinstance(one, str) for one in head["notes"]):
-        faults.append("notes must be a list of texts")
-    if not isinstance(head["contexts"], list) or not all(
-        isinstance(one, list) and len(one) == 2 and all(isinstance(part, str) for part in one)
-        for one in head["contexts"]
-    ):
-        faults.append("contexts must be pairs [id, sha256]")
-    if not _is_table(head["sizes"], list) or not all(
-        1 <= len(size) <= 2 and all(type(one) is int and one > 0 for one in size) for size in head["sizes"].values()
-    ):
-        faults.append("sizes must be a table of one or two whole numbers above 0")
-    if not isinstance(head["cells"], list) or not all(map(_is_cell, head["cells"])):
-        faults.append("cells must be rows [variation, group, 0 or 1, prompts]")
-    if head["kind"] == "squares" and not (
-        _is_table(head["inputs"], str)
-        and isinstance(head["sizes"], dict)
-        and set(head["inputs"]) == set(head["sizes"])
-        and set(head["inputs"].values()) <= set(head["sizes"])
-        and head["tokens"] in ("all", "answer")
-    ):
-        faults.append("squares need inputs, a place for each place of sizes, and tokens, 'all' or 'answer'")
-    return faults
 
 
 def _origin(head: Mapping[str, Any]) -> ScoresOrigin:
@@ -289,8 +225,13 @@ def _table(source: Path, head: dict[str, Any], origin: ScoresOrigin, model: Caus
             sizes=sizes,
             sums=sums,
             counts=counts,
+            settings=tuple(sorted(head["settings"].items())),
             notes=notes,
         )
+    if kind == "draws":
+        from pytest_biasaudit.mitigation.score import RandomScores
+
+        return RandomScores(unit=origin.unit, sizes=sizes, cells=tuple(sorted(origin.cells)), seed=head["seed"])
     from pytest_biasaudit.mitigation.scoring.matrices import matrix_sizes, weight_layers
     from pytest_biasaudit.mitigation.scoring.wanda import WandaScores
 
@@ -304,7 +245,7 @@ def _table(source: Path, head: dict[str, Any], origin: ScoresOrigin, model: Caus
         squares=squares,
         inputs=head["inputs"],
         counts=counts,
-        tokens=head["tokens"],
+        tokens=head["settings"]["tokens"],
         layers=layers,
         notes=notes,
     )
@@ -330,30 +271,9 @@ def _arrays(
         if name in found and (found[name].shape != size or found[name].dtype != np.float32)
     ]
     if faults:
-        raise DataError(str(source), _limited(faults))
+        raise DataError(str(source), limited(faults))
     return {cell: {name: found[f"{at}/{name}"] for name in sizes} for at, cell in enumerate(cells)}
-
-
-def _is_cell(one: object) -> bool:
-    return (
-        isinstance(one, list)
-        and len(one) == 4
-        and isinstance(one[0], str)
-        and isinstance(one[1], str)
-        and type(one[2]) is int
-        and one[2] in (0, 1)
-        and type(one[3]) is int
-        and one[3] >= 0
-    )
-
-
-def _is_table(value: object, kind: type) -> bool:
-    return isinstance(value, dict) and all(isinstance(one, kind) for one in value.values())
 
 
 def _told(contexts: Sequence[tuple[str, str]]) -> str:
     return ", ".join(f"{name} ({sha256[:12]})" for name, sha256 in sorted(contexts)) or "no context"
-
-
-def _limited(faults: Sequence[str]) -> list[str]:
-    return [*faults[:MOST], *([f"and {len(faults) - MOST} more"] if len(faults) > MOST else [])]

@@ -79,6 +79,8 @@ class ArrayScores:
     sums: Mapping[Cell, Mapping[str, Floats]]
     counts: Mapping[Cell, int]
     """Prompts of each cell."""
+    settings: tuple[tuple[str, str], ...] = ()
+    """How it was scored, where the method knows several ways: (("attention", "generated"),)."""
     notes: tuple[str, ...] = ()
     """What was left out, and why: variations whose answers are all one number have no attribution."""
 

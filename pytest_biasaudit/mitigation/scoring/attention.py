@@ -108,6 +108,7 @@ class AttentionPass:
                 for at, cell in enumerate(self._cells)
             },
             counts=counts,
+            settings=(("attention", self._variant),),
             notes=notes,
         )
 

@@ -224,6 +224,7 @@ class UnitPass:
                 for at, cell in enumerate(self._cells)
             },
             counts=counts,
+            settings=(("tokens", self._tokens),),
             notes=notes,
         )
 

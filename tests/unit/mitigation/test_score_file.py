@@ -12,7 +12,9 @@ from safetensors import safe_open
 from safetensors.numpy import load_file, save_file
 
 from pytest_biasaudit.errors import DataError
-from pytest_biasaudit.mitigation.score_file import UNDER, load_scores, save_scores, scores_origin
+from pytest_biasaudit.mitigation.score import score
+from pytest_biasaudit.mitigation.score_file import load_scores, save_scores, scores_origin
+from pytest_biasaudit.mitigation.score_header import UNDER
 from pytest_biasaudit.mitigation.scores import ArrayScores, Cell, ScoreTable
 from pytest_biasaudit.mitigation.scoring.forward import FROM_A_PASS, forward_scores
 from pytest_biasaudit.mitigation.scoring.magnitude import magnitude_scores
@@ -114,11 +116,30 @@ def test_weights_that_are_not_the_identitys_are_refused(tmp_path: Path) -> None:
         load_scores(path, model=changed)
 
 
-def test_tables_that_are_drawn_again_are_not_saved(tmp_path: Path) -> None:
-    class Other:
-        unit, method, signed, sizes, cells = "heads", "random", False, {"0": (2,)}, ()
+@pytest.mark.parametrize("unit", ["heads", "weights"])
+def test_random_scores_are_drawn_again_from_their_seed(tmp_path: Path, unit: Any) -> None:
+    model, prompts = causal(tiny("llama")), drawn_prompts()
+    table = score(model, prompts, unit=unit, method="random", batch_size=1, seed=5)
+    same(load_scores(saved(table, model, tmp_path / "r.safetensors")), table)
 
-    with pytest.raises(DataError, match=r"Other .random of heads. is no table that a file can hold"):
+
+def test_the_way_of_scoring_stands_in_the_file(tmp_path: Path) -> None:
+    model, prompts = causal(tiny("llama")), drawn_prompts()
+    for way in ("generated", "prompt"):
+        found = forward_scores(model, prompts, wanted=FROM_A_PASS[:1], attention=way, batch_size=4)
+        path = saved(found["heads", "attention"], model, tmp_path / f"{way}.safetensors")
+        assert load_scores(path).settings == (("attention", way),)  # type: ignore[attr-defined]
+    units = forward_scores(model, prompts, wanted=FROM_A_PASS[1:], tokens="answer", batch_size=4)
+    for table in units.values():
+        loaded: Any = load_scores(saved(table, model, tmp_path / "t.safetensors"), model=model)
+        assert getattr(loaded, "tokens", None) == "answer" or loaded.settings == (("tokens", "answer"),)
+
+
+def test_tables_of_an_unknown_class_are_not_saved(tmp_path: Path) -> None:
+    class Other:
+        unit, method, signed, sizes, cells = "heads", "snip", False, {"0": (2,)}, ()
+
+    with pytest.raises(DataError, match=r"Other .snip of heads. is no table that a file can hold"):
         saved(Other(), causal(tiny("llama")), tmp_path / "s.safetensors")  # type: ignore[arg-type]
     assert not list(tmp_path.iterdir())
 
@@ -162,7 +183,7 @@ def rewritten(path: Path, arrays: dict[str, Any] | None = None, **changes: Any) 
         ({"unit": "toes"}, "unit = 'toes' with method = 'attention' is none that is defined"),
         ({"method": "wanda"}, "unit = 'heads' with method = 'wanda'"),
         ({"unit": ["heads"]}, "is none that is defined"),
-        ({"kind": "guess"}, "kind = 'guess'; valid: sums, squares, magnitudes"),
+        ({"kind": "guess"}, "kind = 'guess'; valid: sums, squares, magnitudes, draws"),
         ({"model": "GONE"}, "no key 'model'"),
         ({"more": 1}, "unknown key 'more'"),
         ({"cells": [["v", "g", 2, 3]]}, "cells must be rows"),
@@ -177,6 +198,8 @@ def rewritten(path: Path, arrays: dict[str, Any] | None = None, **changes: Any) 
         ({"signed": "no"}, "signed must be true or false"),
         ({"libraries": ["torch"]}, "libraries must be a table"),
         ({"notes": "none"}, "notes must be a list"),
+        ({"settings": {"attention": 1}}, "settings must be a table of texts"),
+        ({"kind": "draws", "seed": None}, "draws need a seed"),
         ({"kind": "squares"}, "squares need inputs"),
     ],
 )

@@ -40,6 +40,8 @@ def components_of(step: Step, materials: Materials, kind: Kind) -> tuple[tuple[i
 def _faults(read: object, kind: str) -> list[str]:
     if not isinstance(read, dict):
         return [f'must be an object such as {{"{kind}": [[12, 4]]}}, not {type(read).__name__}']
+    if "schema" in read or "origin" in read:
+        return ['is a component file, with where it was found; it is applied by { prune = "components", file = "..." }']
     faults = [f"unknown key {key!r}; valid: {', '.join(KINDS)}" for key in read if key not in KINDS]
     if kind not in read:
         faults.append(f"has no key {kind!r}")

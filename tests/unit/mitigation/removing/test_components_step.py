@@ -233,3 +233,13 @@ def test_weights_of_a_quantised_child_are_refused_and_heads_are_masked(model: Ca
         else:
             child = child_of(model, steps, name="child", materials=materials, held_text=TEXT)
             assert removed_from(child.identity.achieved)[0].count == gone.count
+
+
+def test_a_component_file_given_to_prune_heads_is_said_to_belong_to_another_step(
+    model: CausalModel, tmp_path: Path
+) -> None:
+    save_components(a_set("heads", model), tmp_path / "gone.json")
+    step = read_step({"prune": "heads", "components": "gone.json"})
+    materials = Materials(tokenizer=model.tokenizer, root=tmp_path)
+    with pytest.raises(RecipeError, match=r'it is applied by \{ prune = "components", file = "\.\.\." \}'):
+        child_of(model, [step], name="child", materials=materials, held_text=TEXT)

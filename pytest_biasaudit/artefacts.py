@@ -113,7 +113,7 @@ class Artefacts:
         )
 
     def held_text(self, name: str) -> HeldText:
-        """What perplexity of the model of that name is of: what it or the first of its parents declares, else the bundled text."""
+        """The text that the model of that name, or the first of its parents, declares for perplexity; else the bundled one."""
         return self._held_text(name)
 
     def keep_alive(self, model: Model) -> None:

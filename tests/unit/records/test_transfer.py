@@ -148,7 +148,8 @@ def test_the_page_and_the_terminal_draw_from_the_evidence(studied: tuple[General
     assert "What this result does not license" in page
     lines = "\n".join(render_transfer(evidence.transfer, width=160, unicode=True))
     assert "carrying [base]: how far removing components carries, seed 7" in lines
-    assert "another context: gardens" in lines
+    assert "cross-context" in lines
+    assert "from gardens" in lines
     assert "Share of the bias removed by heads by attribution, frequency" in lines
     assert "same prompts" in lines
     plain = "\n".join(render_transfer(evidence.transfer, width=72, unicode=False))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import pytest
 import torch
@@ -93,7 +94,8 @@ def test_an_answer_that_closes_its_numeral_needs_no_end() -> None:
 
 def test_any_token_that_ends_an_answer_counts_as_its_end() -> None:
     model = byte_model()
-    model.module.generation_config.eos_token_id = [2, 5]
+    settings: Any = model.module.generation_config
+    settings.eos_token_id = [2, 5]
     try:
         prompts = number_prompts(model, answers=("2", "3", "7", "8"))
         bare = prompts[0].outcome.prompt.text
@@ -106,7 +108,7 @@ def test_any_token_that_ends_an_answer_counts_as_its_end() -> None:
             ends.append(float(logprobs[-2, tokens[-1]]) + end)
         assert values(model, prompts)[0] == pytest.approx(ends[0] - ends[1], abs=1e-4)
     finally:
-        model.module.generation_config.eos_token_id = 2
+        settings.eos_token_id = 2
 
 
 def test_company_in_a_batch_does_not_matter() -> None:
@@ -179,8 +181,9 @@ def test_a_model_that_gives_nan_is_an_error() -> None:
     prompts = number_prompts(model)
     leans = leans_of(model, prompts).leans
     _ = model.tree_pass
+    head: Any = model.module.lm_head
     with torch.no_grad():
-        model.module.lm_head.weight[:] = math.nan
+        head.weight[:] = math.nan
     with pytest.raises(ModelError, match="not finite"), torch.inference_mode():
         lean_values(model, leans)
 

@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.declared_project import declared
+
 ROOT = Path(__file__).parents[2]
 BASE = """
 from pathlib import Path
@@ -20,20 +22,8 @@ from tests.tiny_models import byte_tokenizer, tiny
 folder = save(wrap_live("base", tiny(), byte_tokenizer()), "base")
 (folder / "biasaudit-record.json").unlink()
 """
-CONTEXT = """
-schema = 1
-[context]
-id = "tiny"
-title = "A tiny context"
-process = "p"
-use = "u"
-affected = ["a"]
-harms = ["h"]
-oversight = "o"
-response = "r"
-owner = "w"
-jurisdictions = ["EU"]
-language = "en"
+CONTEXT = declared(
+    """
 [[audit]]
 id = "first"
 kind = "counterfactual"
@@ -54,6 +44,7 @@ min = 0.0
 basis = "engineering"
 reason = "A random model answers what it likes."
 """
+)
 MODELS = """
 [models.base]
 source = "base"

@@ -19,27 +19,14 @@ from pytest_biasaudit.compression.recipe import read_step
 from pytest_biasaudit.compression.step import Step
 from pytest_biasaudit.models.causal import CausalModel
 from pytest_biasaudit.settings import Extensions
+from tests.declared_project import declared
 from tests.tiny_models import byte_tokenizer, tiny
 
 planted = importlib.import_module("tests.real_models.test_planted_transformer")
 
 pytestmark = pytest.mark.real_model
 
-HEAD = """
-schema = 1
-[context]
-id = "children"
-title = "Cases by region"
-process = "A case is waved through or not."
-use = "In tests."
-affected = ["applicants"]
-harms = ["one region is turned away more often"]
-oversight = "None."
-response = "None."
-owner = "tests"
-jurisdictions = ["EU"]
-language = "en"
-"""
+HEAD = declared("", name="children", title="Cases by region")
 CASES = """
 [[audit]]
 id = "cases"

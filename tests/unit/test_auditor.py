@@ -17,22 +17,11 @@ from pytest_biasaudit.errors import BiasAuditError, ModelError
 from pytest_biasaudit.models.identity import tensors_sha256
 from pytest_biasaudit.models.protocol import ModelIdentity
 from pytest_biasaudit.models.spec import ModelSpec
+from tests.declared_project import declared
 from tests.tiny_models import byte_tokenizer, tiny
 
-CONTEXT = """
-schema = 1
-[context]
-id = "tiny"
-title = "A tiny context"
-process = "p"
-use = "u"
-affected = ["a"]
-harms = ["h"]
-oversight = "o"
-response = "r"
-owner = "w"
-jurisdictions = ["EU"]
-language = "en"
+CONTEXT = declared(
+    """
 [[audit]]
 id = "first"
 kind = "counterfactual"
@@ -54,6 +43,7 @@ metric = "mean_difference"
 versus = "parent"
 max_increase = 0.5
 """
+)
 SECOND = CONTEXT[CONTEXT.index("[[audit]]") :].replace('"first"', '"second"').replace("Ask", "Tell")
 
 

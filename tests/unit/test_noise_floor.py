@@ -16,22 +16,11 @@ from pytest_biasaudit.records.decode import audit_from_plain
 from pytest_biasaudit.records.evidence import assemble, evidence_from_plain
 from pytest_biasaudit.records.provenance import run_info
 from pytest_biasaudit.report.terminal import render_terminal
+from tests.declared_project import declared
 from tests.wobbly_model import WobblyModel
 
-CONTEXT = """
-schema = 1
-[context]
-id = "noise"
-title = "Asked twice"
-process = "p"
-use = "u"
-affected = ["a"]
-harms = ["h"]
-oversight = "o"
-response = "r"
-owner = "w"
-jurisdictions = ["EU"]
-language = "en"
+CONTEXT = declared(
+    """
 [[audit]]
 id = "numbers"
 kind = "counterfactual"
@@ -82,7 +71,10 @@ max_increase = BOUND
 metric = "rate_difference"
 versus = "parent"
 max_increase = BOUND
-"""
+""",
+    name="noise",
+    title="Asked twice",
+)
 
 
 def script(seed: int, shift: float = 0.0) -> object:

@@ -14,22 +14,11 @@ from pytest_biasaudit.models.declared import read_models
 from pytest_biasaudit.models.protocol import ModelIdentity
 from pytest_biasaudit.models.spec import ModelSpec
 from pytest_biasaudit.settings import Extensions
+from tests.declared_project import declared
 from tests.tiny_models import byte_tokenizer, tiny
 
-CONTEXT = """
-schema = 1
-[context]
-id = "tiny"
-title = "A tiny context"
-process = "p"
-use = "u"
-affected = ["a"]
-harms = ["h"]
-oversight = "o"
-response = "r"
-owner = "w"
-jurisdictions = ["EU"]
-language = "en"
+CONTEXT = declared(
+    """
 [[audit]]
 id = "first"
 kind = "counterfactual"
@@ -49,6 +38,7 @@ metric = "mean_difference"
 versus = "parent"
 max_increase = 0.5
 """
+)
 TABLE = """
 [models.teacher]
 source = "teacher"

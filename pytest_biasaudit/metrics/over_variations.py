@@ -120,9 +120,9 @@ def over_variations(
     from pytest_biasaudit.metrics.answers_by_variation import answers_of
     from pytest_biasaudit.stats.gaps import expected_by_chance, gaps
 
-    names = list(now)
+    names = sorted(now)  # the order they come in changes nothing, drawn errors included
     pairs = answers_of(
-        [now, {name: before[name] for name in names}],
+        [{name: side[name] for name in names} for side in (now, before)],
         attribute=attribute,
         groups=groups,
         selected=metric == "rate_difference",
@@ -163,9 +163,9 @@ def over_variations(
         chance=chances[0],
         chance_before=chances[1],
         people=sum(found[0].people),
-        by_variation=_by_name(names, found[0]),
-        by_variation_before=_by_name(names, found[1]),
-        reasons=reasons,
+        by_variation=_by_name(names, found[0], order=list(now)),
+        by_variation_before=_by_name(names, found[1], order=list(now)),
+        reasons={name: reasons[name] for name in now if name in reasons},
     )
 
 
@@ -237,11 +237,12 @@ def _figure(value: float, low: float, high: float, *, level: float) -> Figure:
     return Figure(value=value, interval=Interval(low=low, high=high, level=level, method=THESE_ONLY))
 
 
-def _by_name(names: Sequence[str], found: Gaps) -> dict[str, float | None]:
-    return {
+def _by_name(names: Sequence[str], found: Gaps, *, order: Sequence[str]) -> dict[str, float | None]:
+    made = {
         name: None if reason else float(value)
         for name, value, reason in zip(names, found.values, found.reasons, strict=True)
     }
+    return {name: made[name] for name in order}
 
 
 def _listed(lacking: Sequence[str]) -> str:

@@ -180,7 +180,9 @@ def test_the_order_of_answers_and_variations_and_the_unit_change_nothing(answer:
             for name in side
         }
 
-    again = over(shuffled(now), {name: shuffled(before)[name] for name in reversed(before)})
+    turned = [{name: shuffled(side)[name] for name in reversed(side)} for side in (now, before)]
+    again = over(turned[0], turned[1])
+    assert list(again.by_variation) == ["v2", "v1", "v0"]
     for figure, other in (
         (first.bias, again.bias),
         (first.removed, again.removed),

@@ -15,6 +15,8 @@ from pytest_biasaudit.context.read import read_context
 ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 EXAMPLES = sorted((ROOT / "examples").rglob("*.bias.toml"))
+STUDIES = ("pruning-study", "names-audit")
+"""Folders that hold the designs of published studies, with the numbers of templates and people that those have."""
 
 
 def readme_commands() -> list[str]:
@@ -82,7 +84,9 @@ def test_pre_commit_uses_the_pinned_tools() -> None:
     assert {name: pins()[name] for name, _ in named} == dict(named)
 
 
-@pytest.mark.parametrize("path", EXAMPLES, ids=lambda path: path.parent.name)
+@pytest.mark.parametrize(
+    "path", [path for path in EXAMPLES if path.parent.name not in STUDIES], ids=lambda path: path.parent.name
+)
 def test_an_example_declares_a_context_with_enough_templates_and_people(path: Path) -> None:
     from pytest_biasaudit.prompts.counterfactual import build_prompts
 
@@ -96,6 +100,49 @@ def test_an_example_declares_a_context_with_enough_templates_and_people(path: Pa
         first = audit.people.attributes[0]
         for group in {prompt.person.group(first) for prompt in prompts}:
             assert len({p.person_id for p in prompts if p.person.group(first) == group}) >= 16
+
+
+@pytest.mark.parametrize(
+    ("file", "templates", "people"),
+    [
+        ("pruning-study/purchase", {"offers": 10}, 64),
+        ("pruning-study/activities", {"hours": 3}, 64),
+        ("pruning-study/services", {"rates": 3}, 64),
+        ("pruning-study/finance", {"savings": 3}, 64),
+        ("names-audit/purchase", {"low": 3, "high": 3, "numeric": 3}, 40),
+        ("names-audit/chess", {"low": 1, "high": 1, "numeric": 1}, 40),
+        ("names-audit/public-office", {"low": 3, "high": 3, "numeric": 3}, 40),
+        ("names-audit/sports", {"low": 4, "high": 4, "numeric": 4}, 40),
+        ("names-audit/hiring", {"low": 3, "high": 3, "numeric": 3}, 40),
+    ],
+)
+def test_the_design_of_a_study_has_its_templates_and_people(file: str, templates: dict[str, int], people: int) -> None:
+    """Numbers of the published designs: 10, 3, 3, 3 variations and 64 names; 14 variations x 3 levels and 40 names."""
+    from pytest_biasaudit.prompts.counterfactual import build_prompts
+
+    context = read_context(ROOT / "examples" / f"{file}.bias.toml")
+    found = {}
+    for audit in context.audits:
+        assert isinstance(audit, CounterfactualAudit)
+        assert all(limit.reason and limit.basis for limit in audit.limits)
+        prompts = build_prompts(context, audit, seed=0)
+        found[audit.id] = len({prompt.template for prompt in prompts})
+        assert len(prompts) == found[audit.id] * people
+        races = [prompt.person.group("race") for prompt in prompts]
+        assert races.count("white") == races.count("black") == len(prompts) / 2
+        assert {prompt.person.last for prompt in prompts} >= {"Becker", "Washington"} or "pruning" in file
+    assert found == templates
+
+
+def test_the_designs_of_the_studies_stand_beside_the_demo() -> None:
+    settings = configparser.ConfigParser()
+    settings.read(ROOT / "examples" / "pytest.ini", encoding="utf-8")
+    for study in STUDIES:
+        assert study in settings["pytest"]["norecursedirs"].split()
+        assert {"biasaudit.toml", "pytest.ini", "README.md"} <= {
+            entry.name for entry in (ROOT / "examples" / study).iterdir()
+        }
+        assert sum(path.parent.name == study for path in EXAMPLES) in (4, 5)
 
 
 def test_the_examples_read_a_number_a_choice_and_a_rating() -> None:

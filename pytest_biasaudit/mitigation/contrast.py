@@ -18,32 +18,29 @@ NUMERAL = re.compile(r"\d(?:[\d.,]*\d)?")
 
 @dataclass(frozen=True, kw_only=True)
 class Contrast:
-    """Two answers that the model gave in a variation."""
+    """Two answers that the model gave in a variation, each as far as the numeral that was read in it."""
 
     high: str
     low: str
     high_value: float
     low_value: float
 
-    @property
-    def open_ended(self) -> tuple[bool, bool]:
-        """Whether high, and low, end in a numeral, so that more of it could follow: "120" is also how "1200" begins."""
-        return _is_open(self.high), _is_open(self.low)
-
 
 def contrast_of(prompts: Sequence[ScoredPrompt]) -> Contrast | None:
     """The contrast of one variation, from the answers of all its people, groups together; None where all are one value.
 
     The two values are those nearest to the lower and upper quartile of all that were read, so that neither is an outlier;
-    where one value holds both quartiles, its neighbours below and above. Both are taken from answers of one form, which is
-    the answer with its numerals left out, and of forms the most common one that has two values: "$500" and "$700", not
-    "$500" and "about 700 dollars", which would weigh the words and not the number. Where no form has two, form is ignored.
-    Of several texts with one value and form the most common one is taken.
+    where one value holds both quartiles, its neighbours below and above. Answers count as far as the numeral that was read:
+    what a model goes on to say is not the number, and is cut off anywhere. Both are taken from answers of one form, which is
+    the text with its numerals left out, and of forms the most common one that has two values: "$500" and "$700", not "$500"
+    and "about 700", which would weigh the words and not the number. Where no form has two, form is ignored. Of several
+    texts with one value and form the most common one is taken. An answer in which the value cannot be found as a numeral
+    (in words, in a unit that was converted) is taken whole.
     """
     import numpy as np
 
     read = [
-        (prompt.outcome.reading.value, prompt.outcome.text)
+        (prompt.outcome.reading.value, as_far_as_read(prompt.outcome.text, prompt.outcome.reading.value))
         for prompt in prompts
         if prompt.outcome.reading.value is not None
     ]
@@ -74,5 +71,12 @@ def _texts_of_one_form(read: Sequence[tuple[float, str]]) -> dict[float, str]:
     }
 
 
-def _is_open(text: str) -> bool:
-    return text[-1:].isdigit() or text[-1:] in (".", ",")
+def as_far_as_read(text: str, value: float) -> str:
+    """The text up to the end of the first numeral that is the value, commas being for thousands; else the whole text."""
+    for found in NUMERAL.finditer(text):
+        try:
+            if float(found.group().replace(",", "")) == value:
+                return text[: found.end()]
+        except ValueError:  # "1.200.300": not ours to read
+            continue
+    return text

@@ -5,9 +5,11 @@ the expected point of a scale. An answer in the model's own words leans by the l
 for less (`contrast_of`), the same for everybody in a variation.
 
 Why whole answers. Many tokenizers write a number digit by digit. The first digit in which 850 and 1200 differ says nothing: 1 is
-also how 100 begins. So all tokens count from the first that differs, and where an answer ends in a numeral its end counts
-too: without it 120 would hold the probability of 1200. What both have in common cancels. Where the first differing token is
-the whole number, this is the plain difference of two logits.
+also how 100 begins. So all tokens count from the first that differs, and where an answer ends in a numeral it counts that no
+further digit follows: without that 120 would hold the probability of 1200. Whatever else follows counts as the end of the
+numeral, a separator too: where separators are tokens of their own, 1 holds the probability of 1,000, the same for everybody.
+What both have in common cancels. Where the first differing token is the whole number, this is all but the difference of
+two logits.
 
 Why log odds, and not the expected number. Attribution follows the derivative, and probabilities have next to none where
 the model is sure; log odds are close to linear in what the last layers write. The price: a lean is in nats, not in the outcome's
@@ -17,6 +19,7 @@ them did is measured on the outcome itself.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
@@ -29,24 +32,28 @@ from pytest_biasaudit.mitigation.scores import Cell
 from pytest_biasaudit.models.causal import CausalModel, joined
 from pytest_biasaudit.models.protocol import Question
 from pytest_biasaudit.models.transformer import positions_of
+from pytest_biasaudit.models.tree_pass import vocabulary_of
 from pytest_biasaudit.prompts.prompt import Prompt
 
 MOST = 10
 TOKENS_AT_ONCE = 1024
 """Padding included. A backward pass keeps what every layer computed of them: of SmolLM2 about 2 MB a token."""
+DIGIT = re.compile(r"(##)?(\d|<0x3\d>)")
 NOT_SURE = 1e-6
 """A longer option may hold this share of all that a shorter one's tokens hold and still be told from it."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Read:
-    """One step of an answer: log of the summed probability of some tokens at a place."""
+    """One step of an answer: log of the summed probability of some tokens at a place, or of all other ones."""
 
     row: int
     position: int
     """Of the token before: the one that predicts."""
     tokens: tuple[int, ...]
-    """One; or all that may end an answer."""
+    """One; or several."""
+    other: bool = False
+    """Read is any token but these."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -171,19 +178,20 @@ def lean_values(model: CausalModel, leans: Sequence[Lean]) -> torch.Tensor:
     ids = torch.zeros((len(rows), max(map(len, rows))), dtype=torch.long)
     for at, row in enumerate(rows):
         ids[at, : len(row)] = torch.tensor(row)
-    reads: list[tuple[int, int, tuple[int, ...]]] = []
+    reads: list[tuple[int, Read]] = []
     begin = 0
     for lean in leans:
-        reads += [(begin + read.row, read.position, read.tokens) for answer in lean.answers for read in answer]
+        reads += [(begin + read.row, read) for answer in lean.answers for read in answer]
         begin += len(lean.rows)
-    at_rows, at_positions = (torch.tensor([read[which] for read in reads], device=tree_pass.device) for which in (0, 1))
+    at_rows = torch.tensor([row for row, _ in reads], device=tree_pass.device)
+    at_positions = torch.tensor([read.position for _, read in reads], device=tree_pass.device)
     if tree_pass.own_head and tree_pass.dtype is not torch.float64:
         output = tree_pass.call(input_ids=ids.to(tree_pass.device), use_cache=False)
         logits = tree_pass.logits(tree_pass.hidden_of(output)[at_rows, at_positions])
     else:
         logits = tree_pass.plain(ids)[at_rows, at_positions]
         logits = logits if logits.dtype is torch.float64 else logits.float()
-    steps = _steps(logits.log_softmax(-1), [tokens for _, _, tokens in reads])
+    steps = _steps(logits.log_softmax(-1), [read for _, read in reads])
     values, begin = [], 0
     for lean in leans:
         sums = []
@@ -199,15 +207,36 @@ def lean_values(model: CausalModel, leans: Sequence[Lean]) -> torch.Tensor:
     return found
 
 
-def _steps(logprobs: torch.Tensor, tokens: Sequence[tuple[int, ...]]) -> torch.Tensor:
+def _steps(logprobs: torch.Tensor, reads: Sequence[Read]) -> torch.Tensor:
     """(reads,) the log of each read's summed probability."""
-    first = torch.tensor([some[0] for some in tokens], device=logprobs.device)
-    found = logprobs.gather(1, first[:, None])[:, 0]
-    several = {number: some for number, some in enumerate(tokens) if len(some) > 1}
-    if not several:
-        return found
-    parts = [logprobs[at, list(several[at])].logsumexp(0) if at in several else found[at] for at in range(len(tokens))]
-    return torch.stack(parts)
+    first = torch.tensor([read.tokens[0] if read.tokens else 0 for read in reads], device=logprobs.device)
+    found = list(logprobs.gather(1, first[:, None])[:, 0].unbind())
+    for at, read in enumerate(reads):
+        some = torch.tensor(read.tokens, dtype=torch.long, device=logprobs.device)
+        if read.other:
+            found[at] = logprobs[at].index_fill(0, some, -torch.inf).logsumexp(0)
+        elif len(read.tokens) > 1:
+            found[at] = logprobs[at, some].logsumexp(0)
+    return torch.stack(found)
+
+
+def _ends_of(model: CausalModel, answers: Sequence[str]) -> list[tuple[tuple[int, ...], bool] | None]:
+    """What must follow each answer for it to be this one and not the beginning of another, as `Read` has it; None: nothing."""
+    stops = tuple(sorted(model._stop_tokens()))
+    found: list[tuple[tuple[int, ...], bool] | None] = []
+    for answer in answers:
+        if answer[-1:].isdigit():
+            found.append((_digits(model), True))
+        else:
+            begins = any(one != answer and one.startswith(answer) for one in answers)
+            found.append((stops, False) if begins and stops else None)
+    return found
+
+
+def _digits(model: CausalModel) -> tuple[int, ...]:
+    """Tokens that go on with a numeral: those that begin with a digit and no blank before it."""
+    names = model.tokenizer.convert_ids_to_tokens(range(vocabulary_of(model.module)))
+    return tuple(number for number, name in enumerate(names) if name is not None and DIGIT.match(name))
 
 
 def _of_variation(
@@ -219,9 +248,7 @@ def _of_variation(
         contrast = contrast_of(prompts)
         if contrast is None:
             return None
-        stops = tuple(sorted(model._stop_tokens()))
-        begins = contrast.high.startswith(contrast.low) or contrast.low.startswith(contrast.high)
-        ends = tuple(stops if is_open or begins else () for is_open in contrast.open_ended)
+        ends = _ends_of(model, (contrast.high, contrast.low))
         return [_lean(model, name, text, (text + contrast.high, text + contrast.low), ends=ends) for text in texts]
     kinds = {prompt.outcome.reading.selected is None for prompt in prompts if prompt.outcome.options}
     answers = [option for option, _ in options]
@@ -231,9 +258,15 @@ def _of_variation(
     else:
         favourable = _favourable(name, prompts)
         answers = [favourable, *(option for option in answers if option != favourable)]
-    none: tuple[tuple[int, ...], ...] = ((),) * len(answers)
     return [
-        _lean(model, name, text, [joined(text, answer) for answer in answers], ends=none, points=points)
+        _lean(
+            model,
+            name,
+            text,
+            [joined(text, answer) for answer in answers],
+            ends=[None] * len(answers),
+            points=points,
+        )
         for text in texts
     ]
 
@@ -259,7 +292,7 @@ def _lean(
     bare: str,
     wholes: Sequence[str],
     *,
-    ends: Sequence[tuple[int, ...]],
+    ends: Sequence[tuple[tuple[int, ...], bool] | None],
     points: tuple[float, ...] = (),
 ) -> Lean:
     """Answers after a text, tokenised with it; they count from the first token in which any two differ."""
@@ -290,7 +323,7 @@ def _lean(
         where = next(at for at, known in enumerate(rows) if known[: len(need)] == need)
         steps = [Read(row=where, position=at - 1, tokens=(tokens[at],)) for at in range(start, len(tokens))]
         if end:
-            steps.append(Read(row=where, position=len(tokens) - 1, tokens=end))
+            steps.append(Read(row=where, position=len(tokens) - 1, tokens=end[0], other=end[1]))
         answers.append(tuple(steps))
     longer = tuple(
         tuple(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from pytest_biasaudit.mitigation.contrast import contrast_of
+from pytest_biasaudit.mitigation.contrast import as_far_as_read, contrast_of
 from pytest_biasaudit.mitigation.scored_prompt import ScoredPrompt
 from pytest_biasaudit.outcomes.outcome import Reading
 from tests.leaning_samples import asked, byte_model, scored_as
@@ -47,16 +47,16 @@ def test_answers_that_are_all_one_number_have_no_contrast() -> None:
 
 def test_both_answers_have_the_form_that_most_answers_have() -> None:
     contrast = contrast_of(
-        answered((300, "about 300 dollars"), (500, "$500"), (600, "$600"), (700, "$700"), (900, "about 900 dollars"))
+        answered((300, "about 300"), (500, "$500"), (600, "$600"), (700, "$700"), (900, "about 900"))
     )
     assert contrast is not None
     assert (contrast.low, contrast.high) == ("$500", "$700")
 
 
 def test_a_form_with_one_value_gives_way_to_one_with_two() -> None:
-    contrast = contrast_of(answered(*[(500, "$500")] * 6, (400, "400 USD"), (600, "600 USD")))
+    contrast = contrast_of(answered(*[(500, "$500")] * 6, (400, "USD 400"), (600, "USD 600")))
     assert contrast is not None
-    assert (contrast.low, contrast.high) == ("400 USD", "600 USD")
+    assert (contrast.low, contrast.high) == ("USD 400", "USD 600")
 
 
 def test_where_no_form_has_two_values_form_is_ignored() -> None:
@@ -73,11 +73,23 @@ def test_of_texts_with_one_value_the_most_common_is_taken() -> None:
     assert (contrast.low, contrast.high) == ("10", "1000")
 
 
-@pytest.mark.parametrize(
-    ("text", "ends"), [("120", True), ("$1,200", True), ("120.", True), ("120 USD", False), ("12 %", False)]
-)
-def test_a_numeral_at_the_end_is_open(text: str, ends: bool) -> None:
-    other = text.replace("1", "3")
-    contrast = contrast_of(answered((1, text), (2, other)))
+def test_an_answer_counts_as_far_as_the_numeral_that_was_read() -> None:
+    contrast = contrast_of(
+        answered((1, "1.00, not the total"), (1, "1.00\n\nSe"), (5.1, "5.10"), (5.1, "5.10 per day"))
+    )
     assert contrast is not None
-    assert contrast.open_ended == (ends, ends)
+    assert (contrast.low, contrast.high) == ("1.00", "5.10")
+
+
+@pytest.mark.parametrize(
+    ("text", "value", "cut"),
+    [
+        ("$1,200 or so", 1200, "$1,200"),
+        ("in 2024 it was 300 dollars", 300, "in 2024 it was 300"),
+        ("five", 5, "five"),
+        ("5k dollars", 5000, "5k dollars"),
+        ("1.200.300 or 7", 7, "1.200.300 or 7"),
+    ],
+)
+def test_a_value_that_is_no_numeral_of_the_text_leaves_it_whole(text: str, value: float, cut: str) -> None:
+    assert as_far_as_read(text, value) == cut

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from typing import Any
 
 import pytest
 import torch
@@ -30,12 +29,14 @@ def values(model: CausalModel, prompts: list[ScoredPrompt], *, batch_size: int =
 
 
 def chain(model: CausalModel, bare: str, answer: str, *, end: bool) -> float:
-    """Log P(answer, and its end, | bare), token by token, from the module's own logits."""
+    """Log P(answer | bare), token by token, from the module's own logits; and that no digit follows, for its end."""
     begin = len(model.tokenizer(bare)["input_ids"])
-    tokens = model.tokenizer(bare + answer)["input_ids"] + ([model.tokenizer.eos_token_id] if end else [])
+    tokens = model.tokenizer(bare + answer)["input_ids"]
     with torch.inference_mode():
         logprobs = model.module(input_ids=torch.tensor([tokens])).logits[0].double().log_softmax(-1)
-    return math.fsum(float(logprobs[at - 1, tokens[at]]) for at in range(begin, len(tokens)))
+    digits = model.tokenizer.convert_tokens_to_ids(list("0123456789"))
+    closed = math.log(1 - float(logprobs[-1, digits].exp().sum())) if end else 0.0
+    return closed + math.fsum(float(logprobs[at - 1, tokens[at]]) for at in range(begin, len(tokens)))
 
 
 @pytest.mark.parametrize("favourable", ["yes", "no", "maybe"])
@@ -81,34 +82,31 @@ def test_a_number_that_another_begins_with_is_told_from_it_by_its_end() -> None:
         )
 
 
-def test_an_answer_that_closes_its_numeral_needs_no_end() -> None:
+def test_what_follows_the_numeral_does_not_count() -> None:
     model = byte_model()
     prompts = [
-        scored_as(model, asked(*person), f"{value} h", Reading(status="ok", value=float(value)))
-        for person, value in zip(PEOPLE, (2, 3, 7, 8), strict=True)
+        scored_as(model, asked(*person), text, Reading(status="ok", value=value))
+        for person, (text, value) in zip(
+            PEOPLE, (("2 h", 2.0), ("3, I think", 3.0), ("7 h a w", 7.0), ("8", 8.0)), strict=True
+        )
+    ]
+    plain = number_prompts(model, answers=("2", "3", "7", "8"))
+    assert values(model, prompts) == pytest.approx(values(model, plain), abs=1e-6)
+
+
+def test_of_two_answers_in_words_the_shorter_is_told_by_its_end() -> None:
+    model = byte_model()
+    prompts = [
+        scored_as(model, asked(*person), text, Reading(status="ok", value=value))
+        for person, (text, value) in zip(PEOPLE, [("ten", 10.0), ("ten and one", 11.0)] * 2, strict=True)
     ]
     bare = prompts[0].outcome.prompt.text
-    low, high = (chain(model, bare, text, end=False) for text in ("3 h", "7 h"))
+    tokens = model.tokenizer(bare + "ten")["input_ids"]
+    with torch.inference_mode():
+        logprobs = model.module(input_ids=torch.tensor([tokens])).logits[0].double().log_softmax(-1)
+    low = chain(model, bare, "ten", end=False) + float(logprobs[-1, model.tokenizer.eos_token_id])
+    high = chain(model, bare, "ten and one", end=False)
     assert values(model, prompts)[0] == pytest.approx(high - low, abs=1e-4)
-
-
-def test_any_token_that_ends_an_answer_counts_as_its_end() -> None:
-    model = byte_model()
-    settings: Any = model.module.generation_config
-    settings.eos_token_id = [2, 5]
-    try:
-        prompts = number_prompts(model, answers=("2", "3", "7", "8"))
-        bare = prompts[0].outcome.prompt.text
-        ends = []
-        for text in ("7", "3"):
-            tokens = model.tokenizer(bare + text)["input_ids"]
-            with torch.inference_mode():
-                logprobs = model.module(input_ids=torch.tensor([tokens])).logits[0].double().log_softmax(-1)
-            end = math.log(math.exp(float(logprobs[-1, 2])) + math.exp(float(logprobs[-1, 5])))
-            ends.append(float(logprobs[-2, tokens[-1]]) + end)
-        assert values(model, prompts)[0] == pytest.approx(ends[0] - ends[1], abs=1e-4)
-    finally:
-        settings.eos_token_id = 2
 
 
 def test_company_in_a_batch_does_not_matter() -> None:
@@ -181,9 +179,9 @@ def test_a_model_that_gives_nan_is_an_error() -> None:
     prompts = number_prompts(model)
     leans = leans_of(model, prompts).leans
     _ = model.tree_pass
-    head: Any = model.module.lm_head
+    head = model.module.get_submodule("lm_head")
     with torch.no_grad():
-        head.weight[:] = math.nan
+        next(head.parameters())[:] = math.nan
     with pytest.raises(ModelError, match="not finite"), torch.inference_mode():
         lean_values(model, leans)
 

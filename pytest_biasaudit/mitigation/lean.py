@@ -235,7 +235,8 @@ def _ends_of(model: CausalModel, answers: Sequence[str]) -> list[tuple[tuple[int
 
 def _digits(model: CausalModel) -> tuple[int, ...]:
     """Tokens that go on with a numeral: those that begin with a digit and no blank before it."""
-    names = model.tokenizer.convert_ids_to_tokens(range(vocabulary_of(model.module)))
+    known = min(vocabulary_of(model.module), len(model.tokenizer))
+    names = model.tokenizer.convert_ids_to_tokens(range(known))
     return tuple(number for number, name in enumerate(names) if name is not None and DIGIT.match(name))
 
 

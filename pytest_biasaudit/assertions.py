@@ -222,8 +222,9 @@ def assert_generalises(
     All rows must hold: one context into which nothing carries fails. A run that only observes raises nothing.
 
     Raises ValueError for a level at which sets meet their own prompts ("prompt", "context"), since that is no evidence of
-    carrying, and for a unit, context or rule that the study does not have; NotMeasured where it has no row of the level;
-    BiasLimitExceeded, Inconclusive or NotMeasured otherwise, with the finding of every row that fails.
+    carrying, for a bound that is no number or out of range, and for a unit, context or rule that the study does not have;
+    NotMeasured where it has no row of what is asked for; BiasLimitExceeded, Inconclusive or NotMeasured otherwise, with the
+    finding of every row that fails.
     """
     __tracebackhide__ = True
     from pytest_biasaudit.verdict.carries import FOUND_ON, Least, judge_rows
@@ -234,16 +235,15 @@ def assert_generalises(
         raise ValueError(f"level {level!r} {reason}; valid are {', '.join(map(repr, FOUND_ON))}")
     if rule not in ("upper", "point"):
         raise ValueError(f"rule {rule!r}: valid are 'upper' and 'point'")
+    least = Least(removed=min_removed, inlier_ratio=min_inlier_ratio, answer_rate=min_answer_rate, rule=rule)
     _refuse_unknown(result, unit=unit, evaluated_in=evaluated_in, rule=combined)
     rows = result.select(level=level, unit=unit, evaluated_in=evaluated_in, chosen="scored", rule=combined)
     if not rows:
-        there = ", ".join(dict.fromkeys(row.level for row in result.rows if row.level != "none")) or "none"
         raise NotMeasured(
             f"{result.study}[{result.model.name}]: not measured\n"
-            f"  because      the study has no row of level {level!r}; it has {there}\n"
+            f"  because      {_no_row(result, level=level, unit=unit, evaluated_in=evaluated_in, combined=combined)}\n"
             f"  next         declare the level, and the contexts it needs, in {result.plan_file}"
         )
-    least = Least(removed=min_removed, inlier_ratio=min_inlier_ratio, answer_rate=min_answer_rate, rule=rule)
     _raise_worst(judge_rows(result, rows, least), of=result, inconclusive=inconclusive)
 
 
@@ -277,6 +277,17 @@ def _refuse_unknown(result: Generalisation, **given: str | None) -> None:
         if value is not None and value not in known:
             shown = "combined" if name == "rule" else name
             raise ValueError(f"{shown} = {value!r}: the study has {', '.join(map(repr, known)) or 'no row'}")
+
+
+def _no_row(result: Generalisation, *, level: Level, **given: str | None) -> str:
+    """What was asked for and is not there, and what is."""
+    there = [row for row in result.rows if row.level == level and row.chosen == "scored"]
+    if there:
+        asked = ", ".join(f"{name} = {value!r}" for name, value in given.items() if value is not None)
+        rows = "; ".join(dict.fromkeys(f"{row.unit} in {row.evaluated_in}, rule {row.rule!r}" for row in there))
+        return f"the study has no row of level {level!r} with {asked}; of that level it has {rows}"
+    levels = ", ".join(dict.fromkeys(row.level for row in result.rows if row.level != "none")) or "none"
+    return f"the study has no row of level {level!r}; it has {levels}"
 
 
 def _raise_worst(judgements: Sequence[Judged], *, of: Run, inconclusive: str | None) -> None:

@@ -6,6 +6,7 @@ one of them (intersection-union), so nothing is adjusted.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal
@@ -34,6 +35,17 @@ class Least:
     answer_rate: float
     rule: CarryRule
 
+    def __post_init__(self) -> None:
+        """Raises ValueError for a bound that is no number, or that no figure could come to: NaN would decide nothing."""
+        for name, low, bound in (
+            ("min_removed", -math.inf, self.removed),
+            ("min_inlier_ratio", 0.0, self.inlier_ratio),
+            ("min_answer_rate", 0.0, self.answer_rate),
+        ):
+            if not (math.isfinite(bound) and low <= bound <= 1.0):
+                valid = "a number, at most 1 (all of the bias)" if low < 0 else "0 to 1"
+                raise ValueError(f"{name} = {bound!r}: valid is {valid}")
+
 
 @dataclass(frozen=True, kw_only=True)
 class CarryJudgement:
@@ -48,7 +60,7 @@ def judge_rows(result: Generalisation, rows: Sequence[TransferRow], least: Least
     """One judgement a row.
 
     A row that was evaluated on the prompts its set was found on is not measured, whatever its figures: it is no evidence of
-    carrying.
+    carrying. Nor is a row whose sets are all empty: nothing was removed that could carry.
     """
     return tuple(_judged(result, row, least) for row in rows)
 
@@ -73,7 +85,8 @@ def _judged(result: Generalisation, row: TransferRow, least: Least) -> CarryJudg
         ("answer rate", row.answer_rate, least.answer_rate),
     )
     found = [verdict_of_figure(one, bound, least.rule) for _, one, bound in held]
-    verdict = Verdict.NOT_MEASURED if row.same_prompts else max(found, key=SEVERITY.index)
+    no_evidence = row.same_prompts or not row.components
+    verdict = Verdict.NOT_MEASURED if no_evidence else max(found, key=SEVERITY.index)
     lines = list(_lines(result, row, verdict, held, found, least))
     return CarryJudgement(row=row, verdict=verdict, message="\n".join(lines))
 
@@ -95,6 +108,8 @@ def _lines(
         yield _line(name, f"{_told(one, bound)}; must be at least {figure(bound)}{mark}")
     if row.same_prompts:
         yield _line("because", "the set was found on the very prompts it is evaluated on: no evidence that it carries")
+    elif not row.components:
+        yield _line("because", "no component was found, so nothing was removed: no evidence that anything carries")
     if least.rule == "point":
         yield _line("rule", "point: the estimate decides, and no error is controlled")
     groups = f"{row.attribute}, {row.groups[1]} against {row.groups[0]}"

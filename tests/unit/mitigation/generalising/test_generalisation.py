@@ -207,3 +207,27 @@ def test_the_matrix_has_the_own_prompts_on_its_diagonal_and_what_was_left_out_be
     assert matrix.left_out["finance"].removed == OPEN
     with pytest.raises(KeyError, match="unit 'neurons'"):
         result.matrix("neurons")
+
+
+@pytest.mark.parametrize(
+    ("bound", "value"),
+    [("min_removed", float("nan")), ("min_removed", 1.01), ("min_inlier_ratio", 80.0), ("min_answer_rate", float("nan"))],
+)
+def test_a_bound_that_decides_nothing_is_refused_and_not_inconclusive(bound: str, value: float) -> None:
+    with pytest.raises(ValueError, match=rf"{bound} = {value!r}: valid is "):
+        assert_generalises(study(*both_ways(CARRIES, CARRIES)), inconclusive="skip", **{bound: value})
+
+
+def test_a_set_without_components_is_no_evidence_however_low_the_bound() -> None:
+    empty = row("cross-context", ("purchase",), "finance", figure(0.0, reason="the set is empty"), components=0.0)
+    with pytest.raises(NotMeasured, match="no component was found, so nothing was removed"):
+        assert_generalises(study(empty), min_removed=0.0, rule="point")
+
+
+def test_a_rule_that_the_level_does_not_know_is_said_with_what_it_knows() -> None:
+    halves = row("names", ("finance",), "finance", CARRIES, rule="own")
+    with pytest.raises(NotMeasured) as raised:
+        assert_generalises(study(*both_ways(CARRIES, CARRIES), halves), level="names", combined="frequency")
+    assert "no row of level 'names' with combined = 'frequency'; of that level it has heads in finance, rule 'own'" in str(
+        raised.value
+    )

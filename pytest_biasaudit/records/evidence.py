@@ -22,12 +22,15 @@ from pytest_biasaudit.mitigation.generalising.result import Generalisation
 from pytest_biasaudit.models.protocol import ModelIdentity
 from pytest_biasaudit.records.codec import context_to_plain, model_to_plain
 from pytest_biasaudit.records.decode import audit_from_plain, context_from_plain, model_from_plain
+from pytest_biasaudit.records.older import completed
 from pytest_biasaudit.records.plain_values import Plain
 from pytest_biasaudit.records.provenance import Environment, Git, RunInfo
 from pytest_biasaudit.records.record import AuditRecord
 from pytest_biasaudit.records.transfer import transfer_from_plain
 
 SCHEMA = 1
+STUDY = ("study", "model", "plan_sha256", "model_digest", "seed", "choices", "contexts")
+"""What makes two reports of a study one. A plan's file may stay as it is while its contexts, or who is in them, change."""
 
 SEVERITY = {"within": 0, "inconclusive": 1, "not_measured": 2, "over": 3}
 """Where two processes differ on one limit, the graver word stands."""
@@ -63,7 +66,7 @@ def assemble(
     transfer  studies of generalisation
 
     The order is that of context, audit, model and seed, whatever order they come in. An audit that several processes
-    report stands once (see `_merged`), and so does a study.
+    report stands once (see `_merged`), and so does a study of the same contexts, people and choices.
     """
     kept: dict[tuple[str, ...], list[Mapping[str, Any]]] = {}
     for audit in audits:
@@ -91,7 +94,7 @@ def assemble(
         "contexts": _unique(all_contexts, keys=("id", "sha256")),
         "models": _unique(all_models, keys=("name", "digest")),
         "audits": [_merged(kept[key]) for key in sorted(kept)],
-        "transfer": _unique(map(dict, transfer), keys=("study", "model", "plan_sha256", "model_digest", "seed")),
+        "transfer": _unique(map(dict, transfer), keys=STUDY),
     }
 
 
@@ -118,7 +121,10 @@ def write_evidence(path: Path, evidence: Mapping[str, object]) -> str:
 
 
 def read_evidence(path: Path) -> Evidence:
-    """An evidence file, checked and typed. Raises EvidenceError naming the file and the JSON pointer of the fault."""
+    """An evidence file, checked and typed; one of before a key was known has nothing of what the key tells (`older`).
+
+    Raises EvidenceError naming the file and the JSON pointer of the fault.
+    """
     try:
         data = path.read_bytes()
     except OSError as fault:
@@ -127,6 +133,7 @@ def read_evidence(path: Path) -> Evidence:
         raw = json.loads(data.decode("utf-8"), parse_constant=_no_constant, object_pairs_hook=_no_twice)
     except (ValueError, RecursionError) as fault:
         raise EvidenceError(f"{path}: not an evidence file: {fault}") from fault
+    completed(raw)
     check(raw, name=str(path))
     return replace(_typed(raw, name=str(path)), sha256=hashlib.sha256(data).hexdigest(), file=path.name)
 

@@ -6,6 +6,7 @@ answer in few words, so that each row can be computed again.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -23,6 +24,8 @@ from pytest_biasaudit.records.plain_values import Plain, finite, text
 from pytest_biasaudit.stats.interval import Interval
 
 FIGURES = ("bias", "bias_before", "removed", "inlier_ratio", "answer_rate")
+INFINITE = "infinite"
+"""A perplexity, of a model that gives its text no probability."""
 Fitted = Mapping[str, Any]
 
 
@@ -102,8 +105,8 @@ def _row_to_plain(row: TransferRow) -> Plain:
         "people": int(row.people),
         **{name: _figure_to_plain(getattr(row, name)) for name in FIGURES},
         "chance": finite(row.chance),
-        "perplexity": finite(row.perplexity),
-        "perplexity_before": finite(row.perplexity_before),
+        "perplexity": _perplexity_to_plain(row.perplexity),
+        "perplexity_before": _perplexity_to_plain(row.perplexity_before),
         "same_prompts": bool(row.same_prompts),
         "evaluations": [int(at) for at in row.evaluations],
     }
@@ -113,7 +116,17 @@ def _row_from_plain(raw: Fitted, *, level: float, shared: Fitted) -> TransferRow
     plain = {name: value for name, value in raw.items() if name not in FIGURES}
     figures = {name: _figure_from_plain(raw[name], level=level) for name in FIGURES}
     lists = {"found_in": tuple(raw["found_in"]), "evaluations": tuple(raw["evaluations"])}
-    return TransferRow(**{**plain, **figures, **lists, **shared})
+    both = {name: _perplexity_from_plain(raw[name]) for name in ("perplexity", "perplexity_before")}
+    return TransferRow(**{**plain, **figures, **lists, **both, **shared})
+
+
+def _perplexity_to_plain(value: float | None) -> float | str | None:
+    """A broken model must not look like one that was not asked: JSON has no infinity."""
+    return INFINITE if value is not None and not math.isfinite(value) else finite(value)
+
+
+def _perplexity_from_plain(value: float | str | None) -> float | None:
+    return math.inf if value == INFINITE else value  # type: ignore[return-value]  # the schema knows no other text
 
 
 def _figure_to_plain(figure: Figure) -> Plain:
@@ -173,7 +186,7 @@ def _set_to_plain(one: StudiedSet) -> Plain:
         "halves": [int(half) for half in one.halves],
         "count": int(one.count),
         "by_place": {text(place): int(count) for place, count in one.by_place},
-        "perplexity": finite(one.perplexity),
+        "perplexity": _perplexity_to_plain(one.perplexity),
         "file": text(one.file),
         "file_sha256": one.file_sha256,
     }
@@ -184,6 +197,7 @@ def _set_from_plain(raw: Fitted) -> StudiedSet:
         "found_in": tuple(raw["found_in"]),
         "halves": tuple(raw["halves"]),
         "by_place": tuple(raw["by_place"].items()),
+        "perplexity": _perplexity_from_plain(raw["perplexity"]),
     }
     return StudiedSet(**{**raw, **lists})
 

@@ -127,6 +127,28 @@ def test_all_verdicts_and_statuses_survive(sample: Any) -> None:
     assert statuses == {"ok", "refused", "unparseable", "error"}
 
 
+def test_a_file_of_before_a_key_was_known_reads_as_one_that_has_nothing_of_it(sample: Any, tmp_path: Path) -> None:
+    raw = sample.plain()
+    path, older = tmp_path / "evidence.json", tmp_path / "older.json"
+    write_evidence(path, raw)
+    del raw["transfer"]
+    for model in raw["models"]:
+        del model["components"]
+    for context in raw["contexts"]:
+        for audit in context["audits"]:
+            audit.pop("table", None)
+            for limit in audit["limits"]:
+                del limit["of"]
+    for record in raw["audits"]:
+        for one in (*record["estimates"], *record["verdicts"]):
+            del one["of"]
+    older.write_text(json.dumps(raw), encoding="utf-8")
+    now, then = read_evidence(path), read_evidence(older)
+    assert (then.models, then.contexts, then.audits, then.transfer) == (now.models, now.contexts, now.audits, ())
+    with pytest.raises(EvidenceError, match="'of' is a required property"):
+        write_evidence(tmp_path / "written.json", raw)  # what this version writes has every key
+
+
 def test_a_failed_write_leaves_the_old_file_and_no_other(sample: Any, tmp_path: Path) -> None:
     path = tmp_path / "evidence.json"
     path.write_text("old", encoding="utf-8")

@@ -90,6 +90,32 @@ def test_a_study_that_two_processes_report_stands_once(studied: tuple[Generalisa
     assert evidence["transfer"] == [plain]
 
 
+def test_two_studies_by_one_plan_file_of_other_contexts_both_stay(
+    studied: tuple[Generalisation, Mapping[str, Any]],
+) -> None:
+    result, _ = studied
+    fewer = replace(result, contexts=tuple(replace(one, people=one.people[:2]) for one in result.contexts))
+    again = assemble(
+        [], [], [MODEL], run=run_info(seed=7, argv=["pytest"]), transfer=map(transfer_to_plain, (result, fewer))
+    )
+    assert len(again["transfer"]) == 2  # type: ignore[arg-type]
+
+
+def test_a_model_that_predicts_nothing_any_more_is_not_taken_for_one_that_was_not_asked(
+    studied: tuple[Generalisation, Mapping[str, Any]], tmp_path: Path
+) -> None:
+    result, evidence = studied
+    broken = replace(
+        result,
+        rows=tuple(replace(one, perplexity=float("inf"), perplexity_before=12.5) for one in result.rows),
+        sets=tuple(replace(one, perplexity=float("inf")) for one in result.sets),
+    )
+    path = tmp_path / "evidence.json"
+    write_evidence(path, {**evidence, "transfer": [transfer_to_plain(broken)]})
+    assert read_evidence(path).transfer == (broken,)
+    assert "infinite" in "\n".join(render_transfer(read_evidence(path).transfer, width=140))
+
+
 def test_every_row_can_be_computed_again_from_the_evidence(
     studied: tuple[Generalisation, Mapping[str, Any]],
 ) -> None:

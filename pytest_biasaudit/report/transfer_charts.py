@@ -24,7 +24,7 @@ from pytest_biasaudit.report.canvas import (
     write,
 )
 from pytest_biasaudit.report.svg import COLOURS, drawing, inline_svg
-from pytest_biasaudit.report.transfer_rows import Block, Matrix, Step, decimals, interval_of, steps
+from pytest_biasaudit.report.transfer_rows import Block, Matrix, Step, decimals, interval_of, steps, told_apart
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -71,13 +71,14 @@ def matrix_picture(matrix: Matrix, *, ids: str) -> Picture:
         axes.set_xlim(0, columns)
         axes.set_ylim(rows, 0)
         axes.set_axis_off()
+        names = told_apart([*matrix.found_in, *matrix.evaluated_in])
         for row, source in enumerate(matrix.found_in):
-            _at(axes, (0, row + 0.5), (-6, 0), short(source, NAME_LENGTH), ha="right", va="center")
+            _at(axes, (0, row + 0.5), (-6, 0), short(names[source], NAME_LENGTH), ha="right", va="center")
             for column, to in enumerate(matrix.evaluated_in):
                 _cell(axes, matrix, row, column, source, to)
         longest = max(6, int(across / columns / 5.2))
         for column, to in enumerate(matrix.evaluated_in):
-            _at(axes, (column + 0.5, 0), (0, 5), short(to, longest), ha="center", va="bottom")
+            _at(axes, (column + 0.5, 0), (0, 5), short(names[to], longest), ha="center", va="bottom")
         left = -SOURCES + 4
         _at(
             axes,

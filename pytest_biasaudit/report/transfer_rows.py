@@ -33,6 +33,10 @@ SAME = "same prompts: no evidence that it carries"
 SAME_SHORT = "same prompts"
 HEADS = ("Found on", "Chosen", "Bias, {metric}", "Removed", "Inlier ratio", "Answered", "Perplexity", "Components")
 POOLED = "all others"
+LONG_PREFIX = 6
+"""Letters in common from which names are cut in pictures."""
+MOST_REASONS = 8
+"""Notes under one table."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -190,12 +194,7 @@ def grid_of(block: Block, *, anchor: str) -> Grid:
             "“Same prompts”: the components were found on the very prompts that they are evaluated on. Such a row shows that "
             "something was found, and nothing about other prompts."
         )
-    notes += dict.fromkeys(
-        f"{found_on(row)}, {CHOSEN[row.chosen] or 'as it is'}: {figure.reason}"
-        for row in block.rows
-        for figure in (row.bias, row.removed, row.inlier_ratio, row.answer_rate)
-        if figure.reason
-    )
+    notes += _reasons(block.rows)
     return Grid(
         anchor=anchor,
         caption=f"Evaluated in {block.title}; {block.about}{size}. Each figure with its interval",
@@ -204,6 +203,21 @@ def grid_of(block: Block, *, anchor: str) -> Grid:
         rows=tuple(_cells(row, alike is None) for row in block.rows),
         notes=tuple(notes),
     )
+
+
+def _reasons(rows: Sequence[TransferRow]) -> list[str]:
+    """Why figures are missing, each once; of very many the first."""
+    found = dict.fromkeys(
+        f"{found_on(row)}, {CHOSEN[row.chosen] or 'as it is'}: {figure.reason}"
+        for row in rows
+        for figure in (row.bias, *(() if row.level == "none" else (row.removed,)), row.inlier_ratio, row.answer_rate)
+        if figure.reason
+    )
+    told, more = list(found)[:MOST_REASONS], len(found) - MOST_REASONS
+    return [
+        *told,
+        *([f"{more} more figures are missing for reasons of this kind; the evidence has them all"] if more > 0 else []),
+    ]
 
 
 def _cells(row: TransferRow, differ: bool) -> tuple[Shown, ...]:
@@ -335,6 +349,18 @@ def _matrix_key(row: TransferRow) -> tuple[object, ...]:
     return (row.unit, row.method, row.rule, row.metric, row.attribute, row.groups)
 
 
+def told_apart(names: Sequence[str]) -> dict[str, str]:
+    """The names without what all of them begin with, up to a hyphen: "pruning-study-finance" as "…finance"."""
+    parts = [name.split("-") for name in dict.fromkeys(names) if name != POOLED]
+    common = 0
+    while len(parts) > 1 and all(len(one) > common + 1 and one[common] == parts[0][common] for one in parts):
+        common += 1
+    cut = sum(len(part) + 1 for part in parts[0][:common]) if parts else 0
+    if cut < LONG_PREFIX:
+        return {name: name for name in names}
+    return {name: name if name == POOLED else f"…{name[cut:]}" for name in names}
+
+
 def _from_to(row: TransferRow) -> tuple[str, str]:
     return (POOLED if row.level == "pooled" else ", ".join(row.found_in), row.evaluated_in)
 
@@ -352,21 +378,23 @@ def matrix_grid(matrix: Matrix, *, anchor: str) -> Grid:
         heads=("Found in", *matrix.evaluated_in),
         words=1,
         rows=tuple(rows),
-        notes=(),
+        notes=("A dash is a figure that could not be had; the tables by context below say why.",)
+        if any(one.removed.value is None for one in matrix.cells.values())
+        else (),
     )
 
 
 def _matrix_cell(one: MatrixCell | None) -> Shown:
     if one is None:
         return Shown(text="not evaluated")
-    under = [interval_of(one.removed)] if one.removed.value is not None else [one.removed.reason]
+    under = [interval_of(one.removed)] if one.removed.value is not None else []
     if one.same_prompts:
         under.append(SAME_SHORT)
     if one.held_out is not None:
         under.append(f"held out {_with_interval(one.held_out)}")
     if one.random is not None:
         under.append(f"random {_with_interval(one.random)}")
-    return Shown(text=decimals(one.removed.value), under=tuple(line for line in under if line))
+    return Shown(text=decimals(one.removed.value), under=tuple(under))
 
 
 def _with_interval(figure: Figure) -> str:

@@ -19,6 +19,7 @@ from pytest_biasaudit.report.transfer_rows import (
     perplexity_text,
     steps,
     study_facts,
+    told_apart,
 )
 from pytest_biasaudit.stats.interval import Interval
 
@@ -183,3 +184,34 @@ def test_the_facts_say_how_much_of_each_context_was_studied(sample: ModuleType, 
     assert "purchase / offers: 3 of 10 variations, 64 of 64 people, 1 answer a prompt" in facts["Asked"].split("\n")
     assert facts["Removed"].startswith("heads by attribution, k 40, rule sum; neurons by wanda, k 1843")
     assert facts["Intervals"] == "95 %, seed 7"
+
+
+def test_what_all_names_begin_with_is_cut_in_pictures_but_never_within_a_word() -> None:
+    names = ["pruning-study-purchase", "pruning-study-purpose", "all others"]
+    assert told_apart(names) == {
+        "pruning-study-purchase": "…purchase",
+        "pruning-study-purpose": "…purpose",
+        "all others": "all others",
+    }
+    assert told_apart(["purchase", "purpose"]) == {"purchase": "purchase", "purpose": "purpose"}
+    assert told_apart(["pruning-study-a"]) == {"pruning-study-a": "pruning-study-a"}
+
+
+def test_a_matrix_without_figures_says_where_the_reasons_are(mitigation: ModuleType) -> None:
+    rows = (
+        mitigation.row("context", ("a",), "a", removed=None, reason="a very long reason of many words"),
+        mitigation.row("cross-context", ("b",), "a", removed=None, reason="another one"),
+    )
+    (matrix,) = matrices(rows)
+    grid = matrix_grid(matrix, anchor="m")
+    assert all("reason" not in line for row in grid.rows for cell in row for line in cell.under)
+    assert grid.notes
+
+
+def test_of_very_many_reasons_the_first_are_told_and_the_rest_counted(mitigation: ModuleType) -> None:
+    rows = tuple(
+        mitigation.row("cross-context", (f"c{at}",), "a", removed=None, reason=f"reason {at}") for at in range(20)
+    )
+    notes = grid_of(blocks(rows)[0], anchor="a").notes
+    assert len(notes) == 9
+    assert notes[-1].startswith("12 more figures are missing")

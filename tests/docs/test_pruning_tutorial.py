@@ -29,8 +29,8 @@ def test_the_plan_is_read_and_says_what_the_page_says_of_it() -> None:
     plan = read_plan(EXAMPLE / "two-contexts.toml")
     (choice,) = plan.choices
     assert f"the {choice.settings.k} of the model's 270 attention heads" in PAGE
-    assert (plan.max_variations, plan.max_people) == (2, 12)
-    assert "two questions and twelve names a group" in PAGE
+    assert (plan.max_variations, plan.max_people) == (2, 16)
+    assert "two questions and sixteen names a group" in PAGE
 
 
 def test_the_model_table_on_the_page_declares_a_child_that_is_read() -> None:

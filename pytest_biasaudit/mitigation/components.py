@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -10,7 +12,16 @@ from numpy.typing import NDArray
 
 from pytest_biasaudit.mitigation.units import METHODS_OF, Mode, ScoreMethod, Unit
 
-__all__ = ["METHODS_OF", "ComponentSet", "Indices", "Mode", "Origin", "ScoreMethod", "Unit"]
+__all__ = [
+    "METHODS_OF",
+    "ComponentSet",
+    "Indices",
+    "Mode",
+    "Origin",
+    "ScoreMethod",
+    "Unit",
+    "components_sha256",
+]
 
 Indices = NDArray[np.int64]
 
@@ -68,3 +79,13 @@ class ComponentSet:
             raise ValueError("weights have no (layer, number); their places are names of linear layers")
         found = ((int(place), int(number)) for place, numbers in self.chosen.items() for number in numbers)
         return tuple(sorted(found))
+
+
+def components_sha256(components: ComponentSet) -> str:
+    """sha256 of what is removed and how; where it was found takes no part: it decides no answer."""
+    digest = hashlib.sha256(json.dumps([components.unit, components.mode]).encode())
+    for place, numbers in sorted(components.chosen.items()):
+        if len(numbers):
+            digest.update(f"\n{place} {len(numbers)}\n".encode())
+            digest.update(numbers.astype("<i8").tobytes())
+    return digest.hexdigest()

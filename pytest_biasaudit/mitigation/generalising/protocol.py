@@ -7,21 +7,21 @@ statistics when rows are filled.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, contextmanager
-from dataclasses import dataclass, field
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from functools import cached_property
 from math import prod
 from statistics import fmean
 
-from pytest_biasaudit.mitigation.choosing.settings import complete
-from pytest_biasaudit.mitigation.components import ComponentSet, Origin, ScoreMethod, Unit
-from pytest_biasaudit.mitigation.generalising.gap import mean_gap
+from pytest_biasaudit.mitigation.components import ComponentSet, Origin, ScoreMethod, Unit, components_sha256
+from pytest_biasaudit.mitigation.gap import mean_gap
 from pytest_biasaudit.mitigation.generalising.plan import Plan
-from pytest_biasaudit.mitigation.generalising.result import Evaluation, StudiedSet
+from pytest_biasaudit.mitigation.generalising.result import Evaluation, Half, StudiedSet
 from pytest_biasaudit.mitigation.generalising.rows import Figure, TransferRow
 from pytest_biasaudit.mitigation.generalising.schedule import (
     OWN,
+    WHOLE,
     Asked,
-    Half,
     Part,
     RowPlan,
     Source,
@@ -32,10 +32,9 @@ from pytest_biasaudit.mitigation.generalising.schedule import (
 from pytest_biasaudit.mitigation.generalising.sets import Sets
 from pytest_biasaudit.mitigation.scores import ScoreTable
 from pytest_biasaudit.mitigation.trial import Trial, Variation
+from pytest_biasaudit.outcomes.asking import Watch
 from pytest_biasaudit.outcomes.outcome import Outcome
 
-Watch = Callable[[str, int], AbstractContextManager[Callable[[int], None]]]
-"""As `outcomes.asking.Watch`: watch(what, answers in all) gives a function to call with answers as they come."""
 Key = tuple[str, str, tuple[Half, ...]]
 """An evaluation: digest of the set (empty: none), variation, halves of the people."""
 
@@ -76,7 +75,7 @@ class Found:
 def generalise(studied: Studied) -> Found:
     """The table of one study.
 
-    Raises Leak where a set would be evaluated on its own prompts without saying so, and what scoring, choosing and asking
+    Raises LeakError where a set would be evaluated on its own prompts without saying so, and what scoring, choosing and asking
     raise. Whatever ends it, the answers that had come are kept by the trial.
     """
     plan, variations = studied.plan, studied.variations
@@ -128,7 +127,7 @@ class _Run:
     def ask_as_it_is(self) -> None:
         """All answers of the model as it is: the difference to remove, and what scoring looks at."""
         total = sum(_answers(one, (0, 1), self.studied.halves) for one in self.by_name.values())
-        with self._watched(f"{self.studied.plan.id}: the model as it is", total) as step:
+        with watched(self.studied.watch, f"{self.studied.plan.id}: the model as it is", total) as step:
             for name, variation in self.by_name.items():
                 self.before[name] = self.studied.trial.outcomes(variation, None)
                 step(len(self.before[name]))
@@ -141,7 +140,7 @@ class _Run:
         for part in evaluations_of(rows):
             assert part.source is not None
             by_source[part.source].append(part)
-        whole = {part.source for row in rows if row.level == "context" and row.chosen == "scored" for part in row.parts}
+        whole = {part.source for row in rows if row.level in WHOLE and row.chosen == "scored" for part in row.parts}
         for number, choice in enumerate(self.studied.plan.choices):
             mine = {source: parts for source, parts in by_source.items() if source.choice == number}
             sets = self._sets(number)
@@ -150,7 +149,7 @@ class _Run:
                 for parts in mine.values()
                 for part in parts
             )
-            with self._watched(f"{self.studied.plan.id}: without {choice.name}", total) as step:
+            with watched(self.studied.watch, f"{self.studied.plan.id}: without {choice.name}", total) as step:
                 for source, parts in mine.items():
                     self._try(source, sets.of(source), parts, step, saved=source in whole)
             self._tables.clear()
@@ -161,13 +160,7 @@ class _Run:
         origin = studied.origin
         table = self._table(choice.unit, choice.method)
         self.totals.append(sum(prod(size) for size in table.sizes.values()))
-        settings = complete(
-            choice.settings, unit=choice.unit, method=choice.method, signed=table.signed, sizes=table.sizes
-        )
-        self.choices.append(
-            {"unit": choice.unit, "method": choice.method, **dict(settings.written), "mode": choice.mode}
-        )
-        return Sets(
+        sets = Sets(
             choice,
             table,
             reference=reference,
@@ -177,6 +170,10 @@ class _Run:
             origin=None if origin is None else lambda on: origin(choice.unit, choice.method, on),
             seed=studied.seed,
         )
+        self.choices.append(
+            {"unit": choice.unit, "method": choice.method, **dict(sets.settings.written), "mode": choice.mode}
+        )
+        return sets
 
     def _table(self, unit: Unit, method: ScoreMethod) -> ScoreTable:
         if (unit, method) not in self._tables:
@@ -200,8 +197,6 @@ class _Run:
         *,
         saved: bool,
     ) -> None:
-        from pytest_biasaudit.mitigation.removing.asking import components_sha256
-
         studied = self.studied
         digest = components_sha256(components) if components.count else ""
         file, file_sha256 = studied.keep(source, components) if saved and studied.keep is not None else ("", "")
@@ -235,8 +230,6 @@ class _Run:
 
     def _part(self, part: Part) -> Variation:
         """The variation, with the prompts of the part's halves only."""
-        from dataclasses import replace
-
         variation = self.by_name[part.variation]
         if len(part.halves) > 1:
             return variation
@@ -245,14 +238,6 @@ class _Run:
 
     def _of_halves(self, outcomes: Sequence[Outcome], halves: Sequence[Half]) -> tuple[Outcome, ...]:
         return tuple(one for one in outcomes if self.studied.halves[one.prompt.person_id] in halves)
-
-    @contextmanager
-    def _watched(self, what: str, total: int) -> Iterator[Callable[[int], None]]:
-        if self.studied.watch is None:
-            yield lambda _count: None
-            return
-        with self.studied.watch(what, total) as step:
-            yield step
 
     # -- the table --------------------------------------------------------------------------------------------------
 
@@ -279,9 +264,8 @@ class _Run:
                 level=plan.level,
                 seed=self.studied.seed,
             )
-            bias, before, removed = (_figure(one) for one in (came.bias, came.bias_before, came.removed))
-            inliers, answered, people = _figure(came.inlier_ratio), _figure(came.answer_rate), came.people
-            chance = came.chance
+            bias, before, removed = came.bias, came.bias_before, came.removed
+            inliers, answered, people, chance = came.inlier_ratio, came.answer_rate, came.people, came.chance
             if row.level == "none":
                 removed = Figure(value=None, interval=None, reason="nothing was removed")
             elif not count:
@@ -313,7 +297,7 @@ class _Run:
             metric=plan.metric,
             attribute=plan.attribute,
             groups=plan.groups,
-            evaluations=tuple(self.places[self._key(part)] for part in row.parts),
+            evaluations=tuple(self.numbers[self._key(part)] for part in row.parts),
             chance=chance,
         )
 
@@ -326,9 +310,9 @@ class _Run:
         digest = "" if part.source is None else self.sets[part.source].sha256
         return digest, part.variation, part.halves
 
-    @property
-    def places(self) -> dict[Key, int]:
-        """Where each evaluation stands among all."""
+    @cached_property
+    def numbers(self) -> dict[Key, int]:
+        """Where each evaluation stands among all, once every set has been tried."""
         return {key: at for at, key in enumerate([*(("", name, (0, 1)) for name in self.before), *self.after])}
 
     def evaluations(self) -> Iterator[Evaluation]:
@@ -359,9 +343,11 @@ def _empty(row: RowPlan) -> str:
     return "the set is empty: no component answers to the group alone, so nothing was removed"
 
 
-def _figure(found: object) -> Figure:
-    return Figure(
-        value=getattr(found, "value", None),
-        interval=getattr(found, "interval", None),
-        reason=getattr(found, "reason", ""),
-    )
+@contextmanager
+def watched(watch: Watch | None, what: str, total: int) -> Iterator[Callable[[int], None]]:
+    """The function to call with answers as they come; one that does nothing where nobody watches."""
+    if watch is None:
+        yield lambda _count: None
+        return
+    with watch(what, total) as step:
+        yield step

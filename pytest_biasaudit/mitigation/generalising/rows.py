@@ -5,7 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from pytest_biasaudit.stats.interval import Interval
+from pytest_biasaudit.metrics.over_variations import Figure
+
+__all__ = ["Chosen", "Figure", "Level", "TransferRow"]
 
 Level = Literal["none", "prompt", "names", "leave-one-out", "context", "cross-context", "pooled"]
 """Which prompts a set was found on, as seen from those it is evaluated on. "none": nothing removed. "prompt": the very same
@@ -14,15 +16,6 @@ Level = Literal["none", "prompt", "names", "leave-one-out", "context", "cross-co
 "cross-context": another context. "pooled": all other contexts together."""
 Chosen = Literal["scored", "random", "magnitude", "none"]
 """By the study's scores, or one of the baselines of equal size at every place; "none": the model as it is."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Figure:
-    """A value with its interval, or the reason it lacks one."""
-
-    value: float | None
-    interval: Interval | None
-    reason: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)

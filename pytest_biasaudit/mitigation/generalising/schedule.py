@@ -7,24 +7,22 @@ every row: what is not scheduled is not asked. Imports nothing heavy.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
-from pytest_biasaudit.errors import BiasAuditError
+from pytest_biasaudit.errors import LeakError
 from pytest_biasaudit.mitigation.generalising.plan import Combine, Plan
+from pytest_biasaudit.mitigation.generalising.result import Half
 from pytest_biasaudit.mitigation.generalising.rows import Chosen, Level
 
-Half = Literal[0, 1]
 Asked = tuple[str, Half]
 """The prompts of one variation about one half of the people: the smallest thing that a set is found or evaluated on."""
 OWN: tuple[Level, ...] = ("prompt", "context")
 """Levels at which a set is evaluated on the prompts that it was found on; their rows say so."""
+WHOLE: tuple[Level, ...] = ("context", "cross-context")
+"""Levels whose sets are those of a whole context: what one would save, and remove."""
 BASELINES: tuple[Chosen, ...] = ("random", "magnitude")
 """Always run beside, of equal size at every place."""
-
-
-class Leak(BiasAuditError):
-    """A set that would be evaluated on prompts it was found on, at a level that promises others."""
 
 
 @dataclass(frozen=True, kw_only=True, order=True)
@@ -85,9 +83,10 @@ class RowPlan:
 def schedule(plan: Plan, variations: Mapping[str, Sequence[str]]) -> tuple[RowPlan, ...]:
     """Every row of the study, in the order of the table: by choice, level, contexts, rule; baselines beside each.
 
+    The model as it is has one row a unit and context, whatever its components are scored by.
     variations  by context id, the names of the variations that take part
 
-    Raises Leak where a row would be evaluated on prompts that its sets were found on, and does not say so.
+    Raises LeakError where a row would be evaluated on prompts that its sets were found on, and does not say so.
     """
     rows = tuple(_rows(plan, {context: tuple(names) for context, names in variations.items()}))
     for row in rows:
@@ -96,22 +95,23 @@ def schedule(plan: Plan, variations: Mapping[str, Sequence[str]]) -> tuple[RowPl
 
 
 def refuse_leak(row: RowPlan) -> None:
-    """Raises Leak unless the row's sets and evaluations keep apart as its level says."""
+    """Raises LeakError unless the row's sets and evaluations keep apart as its level says."""
     for part in row.parts:
         if part.source is None or row.level in OWN:
             continue
         shared = part.source.found_on & part.evaluated_on
         if shared:
             variation, half = sorted(shared)[0]
-            raise Leak(
+            raise LeakError(
                 f"level {row.level!r}: a set for {row.evaluated_in} was found on prompts that it would be evaluated on: "
                 f"{variation}, half {half} of the people"
             )
 
 
 def _rows(plan: Plan, variations: Mapping[str, tuple[str, ...]]) -> Iterator[RowPlan]:
-    for choice in range(len(plan.choices)):
-        for context, names in variations.items():
+    for choice, one in enumerate(plan.choices):
+        first = all(one.unit != other.unit for other in plan.choices[:choice])
+        for context, names in variations.items() if first else ():
             yield RowPlan(
                 level="none",
                 found_in=(),
@@ -185,8 +185,6 @@ def _of_level(plan: Plan, choice: int, level: Level, variations: Mapping[str, tu
 
 
 def _with_baselines(row: RowPlan) -> Iterator[RowPlan]:
-    from dataclasses import replace
-
     yield row
     for chosen in BASELINES:
         yield replace(
@@ -201,8 +199,12 @@ def _with_baselines(row: RowPlan) -> Iterator[RowPlan]:
 
 
 def sources_of(rows: Sequence[RowPlan]) -> tuple[Source, ...]:
-    """Every set of the study, each once, in order: those of one choice together."""
-    return tuple(sorted({part.source for row in rows for part in row.parts if part.source is not None}))
+    """Every set of the study, each once, in order: those of one choice together, and baselines after the set they equal
+    in size, so that it need not be kept for long.
+    """
+    found = {part.source for row in rows for part in row.parts if part.source is not None}
+    beside = ("scored", *BASELINES)
+    return tuple(sorted(found, key=lambda one: (replace(one, chosen="scored"), beside.index(one.chosen))))
 
 
 def evaluations_of(rows: Sequence[RowPlan]) -> tuple[Part, ...]:

@@ -7,6 +7,10 @@ from collections.abc import Callable
 from dataclasses import replace
 from statistics import fmean
 
+from pytest_biasaudit.mitigation.choosing.baselines import magnitude_like, random_like
+from pytest_biasaudit.mitigation.choosing.choose import choose_by
+from pytest_biasaudit.mitigation.choosing.combine import intersection, most_frequent
+from pytest_biasaudit.mitigation.choosing.settings import complete
 from pytest_biasaudit.mitigation.components import ComponentSet, Origin
 from pytest_biasaudit.mitigation.generalising.plan import Choice
 from pytest_biasaudit.mitigation.generalising.schedule import Asked, Source
@@ -22,6 +26,9 @@ class Sets:
     origin      says where a set comes from; None: sets do not say
     magnitudes  gives the scores by which the magnitude baseline is chosen
     seed        of the random baseline; every set draws with a seed of its own
+
+    Raises RecipeError for settings that the model cannot meet. `settings` are the choice's, completed for the model.
+    Kept are the sets of single variations, from which others are made, and the last one: sets of weights are large.
     """
 
     def __init__(
@@ -37,15 +44,17 @@ class Sets:
         seed: int,
     ) -> None:
         self._choice, self._table = choice, table
+        self.settings = complete(
+            choice.settings, unit=table.unit, method=table.method, signed=table.signed, sizes=table.sizes
+        )
         self._reference, self._group = reference, group
         self._gaps, self._magnitudes, self._seed = gaps, magnitudes, seed
         self._origin = origin
-        self._scored: dict[Source, ComponentSet] = {}
+        self._own: dict[Source, ComponentSet] = {}
+        self._last: tuple[Source, ComponentSet] | None = None
 
     def of(self, source: Source) -> ComponentSet:
         """The set that a source stands for."""
-        from pytest_biasaudit.mitigation.choosing.baselines import magnitude_like, random_like
-
         scored = self._of_scores(replace(source, chosen="scored"))
         if source.chosen == "random":
             return random_like(scored, seed=drawn(self._seed, source))
@@ -54,44 +63,52 @@ class Sets:
         return scored
 
     def _of_scores(self, source: Source) -> ComponentSet:
-        if source not in self._scored:
-            self._scored[source] = self._made(source)
-        return self._scored[source]
+        if source in self._own:
+            return self._own[source]
+        if self._last is None or self._last[0] != source:
+            self._last = (source, self._made(source))
+        return self._last[1]
 
     def _made(self, source: Source) -> ComponentSet:
-        from pytest_biasaudit.mitigation.choosing.choose import choose
-        from pytest_biasaudit.mitigation.choosing.combine import intersection, most_frequent
-
+        settings, origin = self.settings, None if self._origin is None else self._origin(source.found_on)
         if source.rule in ("own", "pooled scores") or len(source.variations) == 1:
             gap = self._gaps(source.found_on) if self._table.signed else None
             if self._table.signed and not gap:
-                return self._none()
-            settings = self._choice.settings
-            return choose(
+                return self._none(origin)
+            return choose_by(
                 self._table,
+                settings,
                 reference=self._reference,
                 group=self._group,
                 cells=self._cells(source),
-                k=settings.k,
-                p=settings.p,
-                q=settings.q,
-                rule=settings.rule,
-                scope=settings.scope,
                 mode=self._choice.mode,
                 gap=gap,
-                origin=None if self._origin is None else self._origin(source.found_on),
+                origin=origin,
             )
-        parts = [self._of_scores(replace(source, rule="own", variations=(name,))) for name in source.variations]
+        parts = [self._own_of(replace(source, rule="own", variations=(name,))) for name in source.variations]
         if source.rule == "intersection":
             return intersection(parts)
-        # As many as were asked for; of sets by shares, as many as one of them has on average.
-        size = self._choice.settings.k or round(fmean(part.count for part in parts))
-        return most_frequent(parts, size) if size else self._none()
+        # As many as were asked for of the whole model; else as many as one of them has on average.
+        counted = settings.k if settings.scope == "global" else None
+        size = counted or round(fmean(part.count for part in parts))
+        return most_frequent(parts, size) if size else self._none(origin)
 
-    def _none(self) -> ComponentSet:
-        """No component: where the groups' answers do not differ, none carries a difference."""
+    def _own_of(self, source: Source) -> ComponentSet:
+        if source not in self._own:
+            self._own[source] = self._made(source)
+        return self._own[source]
+
+    def _none(self, origin: Origin | None) -> ComponentSet:
+        """No component: where the groups' answers do not differ, none carries a difference. It says where that was so."""
+        if origin is not None:
+            origin = replace(
+                origin,
+                groups=(self._reference, self._group),
+                method=self._table.method,
+                settings=tuple(sorted(self.settings.written)),
+            )
         return ComponentSet(
-            unit=self._table.unit, mode=self._choice.mode, chosen={}, sizes=dict(self._table.sizes), origin=None
+            unit=self._table.unit, mode=self._choice.mode, chosen={}, sizes=dict(self._table.sizes), origin=origin
         )
 
     def _cells(self, source: Source) -> tuple[Cell, ...]:

@@ -1,25 +1,25 @@
 """A model asked as it is, and without sets of components: one model in memory, every answer kept. Imports torch.
 
 Answers are kept under the digest of the model and of the set, so that a search or a protocol that was killed asks nothing
-twice. No weight is hashed for a set; that the model is what it was is shown at the end.
+twice. After a set of weights those that were touched are hashed, after heads and neurons none; that the whole model is what it
+was is shown at the end.
 """
 
 from __future__ import annotations
 
 import hashlib
-import json
 import math
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 import torch
 
 from pytest_biasaudit.compression.structure.finding import structure_of
 from pytest_biasaudit.compression.structure.places import Structure
 from pytest_biasaudit.errors import JournalError, ModelError
-from pytest_biasaudit.mitigation.components import ComponentSet
+from pytest_biasaudit.mitigation.components import ComponentSet, components_sha256
 from pytest_biasaudit.mitigation.removing.without import without
 from pytest_biasaudit.mitigation.trial import Variation
 from pytest_biasaudit.models.causal import CausalModel
@@ -31,18 +31,9 @@ from pytest_biasaudit.outcomes.journal import Journal, key_of
 from pytest_biasaudit.outcomes.outcome import Outcome
 from pytest_biasaudit.outcomes.text import Scorer
 
+T = TypeVar("T")
 PERPLEXITY = "perplexity/1"
 """As the ways of asking in `outcomes.asking`: raised whenever the same text may get another figure than before."""
-
-
-def components_sha256(components: ComponentSet) -> str:
-    """sha256 of what is removed and how; where it was found takes no part: it decides no answer."""
-    digest = hashlib.sha256(json.dumps([components.unit, components.mode]).encode())
-    for place, numbers in sorted(components.chosen.items()):
-        if len(numbers):
-            digest.update(f"\n{place} {len(numbers)}\n".encode())
-            digest.update(numbers.astype("<i8").tobytes())
-    return digest.hexdigest()
 
 
 class ModelTrial:
@@ -164,7 +155,7 @@ class PrunedModel:
     model       proved (`tree_pass`, `forked_pass`) as it is: the proofs are of how it computes, and hold without parts too
     components  None: nothing is taken out
     target      what `without` is given
-    stack       what is taken out at the first question is back when this is left
+    stack       what is taken out at the first question is back when this is left, and no answer is under way any more
     digests     see `without`
     """
 
@@ -219,7 +210,7 @@ class PrunedModel:
     ) -> Iterator[tuple[int, OptionScores]]:
         """See `CausalModel.score_options`."""
         self.begin()
-        return self._model.score_options(questions, options, batch_size=batch_size)
+        return self._ended(self._model.score_options(questions, options, batch_size=batch_size))
 
     def generate(
         self,
@@ -232,14 +223,24 @@ class PrunedModel:
     ) -> Iterator[tuple[int, Generation]]:
         """See `CausalModel.generate`."""
         self.begin()
-        return self._model.generate(
-            questions, max_new_tokens=max_new_tokens, temperature=temperature, seeds=seeds, batch_size=batch_size
+        return self._ended(
+            self._model.generate(
+                questions, max_new_tokens=max_new_tokens, temperature=temperature, seeds=seeds, batch_size=batch_size
+            )
         )
 
     def score_texts(self, passages: Sequence[Passage], *, batch_size: int) -> Iterator[tuple[int, TextScore]]:
         """See `CausalModel.score_texts`."""
         self.begin()
-        return self._model.score_texts(passages, batch_size=batch_size)
+        return self._ended(self._model.score_texts(passages, batch_size=batch_size))
+
+    def _ended(self, answers: Iterator[T]) -> Iterator[T]:
+        """The answers, whose asking ends with the stack at the latest. What is raised between two of them would else leave
+        the model as it is while it answers, in evaluation mode, for as long as somebody keeps the traceback.
+        """
+        if isinstance(answers, Generator):
+            self._stack.callback(answers.close)
+        return answers
 
     def text_facts(self) -> tuple[tuple[str, str], ...]:
         """As the model's."""

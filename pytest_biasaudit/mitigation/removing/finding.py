@@ -129,7 +129,7 @@ def _chosen(
 ) -> tuple[ComponentSet, int]:
     """The set, and how many answers were scored."""
     from pytest_biasaudit.mitigation.choosing.choose import choose
-    from pytest_biasaudit.mitigation.generalising.gap import mean_gap
+    from pytest_biasaudit.mitigation.gap import mean_gap
     from pytest_biasaudit.mitigation.halves import halves_of
     from pytest_biasaudit.mitigation.score import score
     from pytest_biasaudit.mitigation.scored_prompt import prompts_sha256, scored_prompts

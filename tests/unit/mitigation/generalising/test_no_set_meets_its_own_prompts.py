@@ -10,11 +10,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from pytest_biasaudit.errors import LeakError
 from pytest_biasaudit.mitigation.choosing.settings import Settings
 from pytest_biasaudit.mitigation.generalising.plan import COMBINE, LEVELS, Choice, Plan
 from pytest_biasaudit.mitigation.generalising.plan_file import UNITS, read_plan
 from pytest_biasaudit.mitigation.generalising.protocol import Studied, generalise
-from pytest_biasaudit.mitigation.generalising.schedule import Asked, Leak, Part, refuse_leak, schedule, sources_of
+from pytest_biasaudit.mitigation.generalising.schedule import Asked, Part, refuse_leak, schedule, sources_of
 from pytest_biasaudit.mitigation.generalising.sets import Sets
 from pytest_biasaudit.mitigation.generalising.studied_prompts import studied_variations
 from pytest_biasaudit.mitigation.halves import halves_of
@@ -88,11 +89,11 @@ def test_a_planted_leak_is_caught() -> None:
     rows = schedule(plan_of(), {"a": ("a/ask/1", "a/ask/2"), "b": ("b/ask/1",)})
     row = next(one for one in rows if one.level == "cross-context" and one.evaluated_in == "a")
     leaking = replace(row, parts=(*row.parts, Part(source=row.parts[0].source, variation="b/ask/1")))
-    with pytest.raises(Leak, match=r"'cross-context'.*b/ask/1, half 0"):
+    with pytest.raises(LeakError, match=r"'cross-context'.*b/ask/1, half 0"):
         refuse_leak(leaking)
     half = next(one for one in rows if one.level == "names" and one.evaluated_in == "a")
     whole = replace(half, parts=tuple(replace(part, halves=(0, 1)) for part in half.parts))
-    with pytest.raises(Leak, match="'names'"):
+    with pytest.raises(LeakError, match="'names'"):
         refuse_leak(whole)
 
 

@@ -15,8 +15,8 @@ from pytest_biasaudit.compression.structure.remove import heads as remove_heads
 from pytest_biasaudit.context.declaration import Context, CounterfactualAudit
 from pytest_biasaudit.context.read import read_context
 from pytest_biasaudit.errors import ModelError, RecipeError
-from pytest_biasaudit.mitigation.components import ComponentSet, Unit
-from pytest_biasaudit.mitigation.removing.asking import ModelTrial, components_sha256
+from pytest_biasaudit.mitigation.components import ComponentSet, Unit, components_sha256
+from pytest_biasaudit.mitigation.removing.asking import ModelTrial
 from pytest_biasaudit.mitigation.removing.without import sizes_in
 from pytest_biasaudit.mitigation.trial import Variation, variations_of
 from pytest_biasaudit.models.causal import CausalModel
@@ -161,6 +161,19 @@ def test_the_model_is_as_it_was_when_the_asking_is_interrupted(
     with pytest.raises(KeyboardInterrupt), ModelTrial(model, held_text=TEXT, progress=stop) as trial:
         trial.outcomes(variations[0], a_set(unit, model))
     assert (tensors_sha256(model.module), hooks_of(model.module)) == before
+
+
+@pytest.mark.parametrize("unit", ["heads", "weights", None])
+def test_no_asking_is_left_open_by_who_keeps_the_traceback(
+    unit: Unit | None, model: CausalModel, variations: tuple[Variation, ...]
+) -> None:
+    def stop(_count: int) -> None:
+        raise KeyboardInterrupt
+
+    model.module.train()
+    with pytest.raises(KeyboardInterrupt) as kept, ModelTrial(model, held_text=TEXT, progress=stop) as trial:
+        trial.outcomes(variations[0], None if unit is None else a_set(unit, model))
+    assert model.module.training, kept.value
 
 
 def test_nothing_is_asked_twice_in_this_run_or_the_next(

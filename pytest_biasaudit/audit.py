@@ -144,7 +144,7 @@ class Auditor:
         What is known is not asked: a study that was stopped goes on, and comes to the same table. Raises PlanError,
         ModelError and their kin.
         """
-        from pytest_biasaudit.generalising import study
+        from pytest_biasaudit.generalising import asked_by, study
         from pytest_biasaudit.mitigation.generalising.plan import Plan
         from pytest_biasaudit.mitigation.generalising.plan_file import read_plan
 
@@ -160,21 +160,22 @@ class Auditor:
         if not asked.identity.cacheable:
             self.artefacts.keep_alive(asked)
         known = asked.identity.digest if asked.identity.cacheable else f"object-{id(asked)}"
-        files = tuple(place.context.sha256 for place in declared.places)
-        key = (declared.path, declared.sha256, files, asked.identity.name, known, save_sets)
-        if key in self._studies:
-            return self._studies[key]
-        self._studies[key] = study(
-            declared,
-            asked,
-            settings=self.settings,
-            journal=self._collector.journal,
-            held_text=self.artefacts.held_text(asked.identity.name),
-            extra=self.extensions.people,
-            scorers=self.extensions.scorers,
-            watch=self._watch,
-            save_sets=save_sets,
-        )
+        people = self.extensions.people
+        held = self.artefacts.held_text(asked.identity.name)
+        what = asked_by(declared, seed=self.settings.seed, extra=people)
+        key = (what, held.sha256, asked.identity.name, known, save_sets)
+        if key not in self._studies:
+            self._studies[key] = study(
+                declared,
+                asked,
+                settings=self.settings,
+                journal=self._collector.journal,
+                held_text=held,
+                extra=people,
+                scorers=self.extensions.scorers,
+                watch=self._watch,
+                save_sets=save_sets,
+            )
         return self._studies[key]
 
     def _run(self, context: Context, audit: Audit, model: Model) -> AuditResult:

@@ -6,20 +6,19 @@ Stands beside `audit`, and sees as much: contexts, prompts, models, outcomes, mi
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Hashable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pytest_biasaudit.errors import DataError, ModelError
+from pytest_biasaudit.errors import BiasAuditError, DataError, ModelError
 from pytest_biasaudit.mitigation.generalising.plan import Plan
 from pytest_biasaudit.prompts.prompt import Person
 from pytest_biasaudit.settings import Settings
 
 if TYPE_CHECKING:
     from pytest_biasaudit.mitigation.components import ComponentSet, Origin, ScoreMethod, Unit
-    from pytest_biasaudit.mitigation.generalising.protocol import Watch
     from pytest_biasaudit.mitigation.generalising.result import Generalisation, Half
     from pytest_biasaudit.mitigation.generalising.schedule import Asked, Source
     from pytest_biasaudit.mitigation.scored_prompt import ScoredPrompt
@@ -28,6 +27,7 @@ if TYPE_CHECKING:
     from pytest_biasaudit.models.causal import CausalModel
     from pytest_biasaudit.models.perplexity import HeldText
     from pytest_biasaudit.models.protocol import Model
+    from pytest_biasaudit.outcomes.asking import Watch
     from pytest_biasaudit.outcomes.journal import Journal
 
 
@@ -82,6 +82,18 @@ def _fewest(plan: Plan, variation: Variation, halves: Mapping[str, int], of: Seq
     return min(groups.count(group) for group in plan.groups)
 
 
+def asked_by(plan: Plan, *, seed: int, extra: Mapping[str, Sequence[Person]] | None = None) -> Hashable:
+    """All that decides what a study asks and does beside the model: equal for equal studies. Raises as `cost_of`.
+
+    A plan's digest is not enough: it may be changed in code, and the people of its contexts stand in files of their own.
+    """
+    from pytest_biasaudit.mitigation.generalising.studied_prompts import studied_variations
+
+    seed = seed if plan.seed is None else plan.seed
+    variations = studied_variations(plan, seed=seed, extra=extra)
+    return plan, seed, tuple(one.prompts for some in variations.values() for one in some)
+
+
 def study(
     plan: Plan,
     model: Model,
@@ -100,10 +112,11 @@ def study(
     settings   seed (unless the plan has one), batch size, and the cache folder, where scores are kept
     journal    where answers are kept: a killed study goes on from there, and comes to the same table
     extra      people lists that hooks give
-    save_sets  folder for the scored sets of whole contexts, a file each
+    save_sets  folder for the scored sets of whole contexts, a file each; made where it is not there
 
-    Raises PlanError for prompts that cannot be studied, ModelError for a model that is no causal transformer or is not
-    what it was, RecipeError and DataError as scoring and choosing do.
+    Raises BiasAuditError, before anything is asked, for sets to save where the plan has no level that finds sets of whole
+    contexts, or where the folder cannot be made; PlanError for prompts that cannot be studied; ModelError for a model that is
+    no causal transformer or is not what it was; RecipeError and DataError as scoring and choosing do.
     """
     from pytest_biasaudit.mitigation.generalising.protocol import Studied, generalise
     from pytest_biasaudit.mitigation.generalising.result import Generalisation
@@ -117,6 +130,7 @@ def study(
             f"{plan.path.name}: components are looked for in a causal language model whose weights are at hand; "
             f"{model.identity.name!r} is a {type(model).__name__}"
         )
+    keep = None if save_sets is None else _saving(plan, save_sets)
     seed = settings.seed if plan.seed is None else plan.seed
     variations = studied_variations(plan, seed=seed, extra=extra)
     halves: dict[str, Half] = halves_of(
@@ -144,7 +158,7 @@ def study(
                 scores=scoring.table,
                 seed=seed,
                 origin=scoring.origin,
-                keep=None if save_sets is None else _saving(plan, save_sets),
+                keep=keep,
                 watch=watch,
             )
         )
@@ -199,6 +213,7 @@ class _Scoring:
 
     def table(self, unit: Unit, method: ScoreMethod) -> ScoreTable:
         """The scores of all prompts with the model's own answers."""
+        from pytest_biasaudit.mitigation.generalising.protocol import watched
         from pytest_biasaudit.mitigation.score import score
         from pytest_biasaudit.mitigation.score_file import load_scores, save_scores
         from pytest_biasaudit.mitigation.scored_prompt import prompts_sha256
@@ -211,7 +226,7 @@ class _Scoring:
             # A file that cannot be used is no reason to stop: the scores are taken again, and it is written over.
             with suppress(DataError):
                 return load_scores(path, model=self._model, contexts=contexts, prompts_sha256=on)
-        with self._watched(f"{self._plan.id}: scoring {unit} by {method}", len(prompts)) as step:
+        with watched(self._watch, f"{self._plan.id}: scoring {unit} by {method}", len(prompts)) as step:
             made = score(
                 self._model,
                 prompts,
@@ -225,14 +240,6 @@ class _Scoring:
             path.parent.mkdir(parents=True, exist_ok=True)
             save_scores(made, path, model=self._model, contexts=contexts, prompts_sha256=on)
         return made
-
-    @contextmanager
-    def _watched(self, what: str, total: int) -> Iterator[Callable[[int], None]]:
-        if self._watch is None:
-            yield lambda _count: None
-            return
-        with self._watch(what, total) as step:
-            yield step
 
     @property
     def prompts(self) -> tuple[ScoredPrompt, ...]:
@@ -277,6 +284,8 @@ class _Scoring:
         )
 
     def _path(self, unit: Unit, method: ScoreMethod) -> Path | None:
+        from pytest_biasaudit.mitigation.score import REVISION
+
         cache = self._settings.cache
         if cache is None or not self._model.identity.cacheable or method == "random":
             return None
@@ -285,22 +294,31 @@ class _Scoring:
                 self._model.identity.digest,
                 unit,
                 method,
+                REVISION,
                 repr(self._model.identity.libraries),
-                *(f"{one.cell} {one.name} {one.answer} {one.text!r}" for one in self.prompts),
+                *(f"{one.cell} {one.name} {one.answer} {one.outcome.reading} {one.text!r}" for one in self.prompts),
             ]
         )
         return cache / "scores" / f"{hashlib.sha256(told.encode('utf-8', 'surrogatepass')).hexdigest()}.safetensors"
 
 
 def _saving(plan: Plan, folder: Path) -> Callable[[Source, ComponentSet], tuple[str, str]]:
-    from pytest_biasaudit.mitigation.removing.file import save_components
+    from pytest_biasaudit.mitigation.generalising.schedule import WHOLE
+    from pytest_biasaudit.mitigation.removing.file import save_components, suffix_of
     from pytest_biasaudit.models.identity import file_sha256
 
-    folder.mkdir(parents=True, exist_ok=True)
+    if not set(WHOLE) & set(plan.levels):
+        raise BiasAuditError(
+            f"{plan.path.name}: the sets of whole contexts were to be saved in {folder}, and none is found at the levels "
+            f"{', '.join(plan.levels)}; add {' or '.join(map(repr, WHOLE))} to its levels"
+        )
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as fault:
+        raise BiasAuditError(f"the sets cannot be saved in {folder}: {fault.strerror}") from fault
 
     def keep(source: Source, components: ComponentSet) -> tuple[str, str]:
-        suffix = ".safetensors" if components.unit == "weights" else ".json"
-        path = folder / f"{name_of(plan, source)}{suffix}"
+        path = folder / f"{name_of(plan, source)}{suffix_of(components)}"
         save_components(components, path)
         return path.name, file_sha256(path)
 

@@ -19,6 +19,11 @@ if TYPE_CHECKING:
     from pytest_biasaudit.models.causal import CausalModel
 
 
+REVISION = "scores/1"
+"""As the ways of asking in `outcomes.asking`: raised whenever any method may give other scores than before, so that what a
+fault gave is not loaded once it is mended."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class RandomScores:
     """Uniform numbers from 0 to 1, drawn for each cell and place from the seed: what choosing is worth without any scoring."""

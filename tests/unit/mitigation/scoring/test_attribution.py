@@ -52,8 +52,8 @@ def summed(model: CausalModel, prompts: list[ScoredPrompt], group: str) -> float
 
 # Heads that share keys and values: llama, qwen2 and others; biased projections: qwen2, gpt2, opt, phi; attention beside
 # the MLP: gpt_neox, gptj, phi, falcon; layers turned round: gpt2.
-DOUBLE = ["gpt2", "gpt_neox", "phi", "falcon"]
-SINGLE_INSIDE = ["llama", "qwen2", "qwen3", "gemma2", "mistral", "gptj", "opt", "bloom", "mpt", "olmo2"]
+DOUBLE = ["gpt2", "gpt_neox", "opt", "phi", "falcon"]
+SINGLE_INSIDE = ["llama", "qwen2", "qwen3", "gemma2", "mistral", "gptj", "bloom", "mpt", "olmo2"]
 """These take norms, or attention, in float32 whatever they are given: a difference of two passes has its rounding."""
 
 
@@ -69,7 +69,8 @@ def slope(model: CausalModel, prompts: list[ScoredPrompt], name: str, inputs: sl
 @pytest.mark.parametrize("architecture", [*DOUBLE, *SINGLE_INSIDE])
 def test_attribution_is_the_derivative_by_how_much_a_component_says(architecture: str) -> None:
     model = byte_model(architecture, double=True)
-    step, rel, absolute = (1e-3, 1e-5, 1e-6) if architecture in DOUBLE else (0.03, 1e-3, 2e-4)
+    # A tiny step where nothing is rounded: OPT's units bend at 0, and a longer one crosses the bend.
+    step, rel, absolute = (1e-5, 1e-5, 1e-6) if architecture in DOUBLE else (0.03, 1e-3, 2e-4)
     prompts = number_prompts(model)
     places = structure_of(model.module)
     found = attributions(model, prompts, batch_size=8)

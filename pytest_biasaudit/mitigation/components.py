@@ -10,6 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from pytest_biasaudit.mitigation.origin import Origin
 from pytest_biasaudit.mitigation.units import METHODS_OF, Mode, ScoreMethod, Unit
 
 __all__ = [
@@ -24,29 +25,6 @@ __all__ = [
 ]
 
 Indices = NDArray[np.int64]
-
-
-@dataclass(frozen=True, kw_only=True)
-class Origin:
-    """Where a set was found: what it may be held to, and what it may not."""
-
-    model: str
-    model_digest: str
-    """The identity's digest: weights, tokenizer, configuration."""
-    weights_sha256: str
-    """`TransformerModel.tensors_sha256` of the model whose components were scored."""
-    contexts: tuple[tuple[str, str], ...]
-    """(id, sha256 of the file) of each context that scores were taken in; empty for random and magnitude sets."""
-    templates: tuple[str, ...]
-    """"CONTEXT/AUDIT/TEMPLATE" of every variation that scores were taken in."""
-    attribute: str
-    groups: tuple[str, str]
-    """(reference, group): the set is made from what scores high for the group and not for the reference."""
-    prompts_sha256: str
-    """Of the texts put to the model with its answers, one after another."""
-    method: ScoreMethod
-    settings: tuple[tuple[str, str | float | int], ...]
-    """How the set was chosen, sorted: k, p, q, rule, seed."""
 
 
 @dataclass(frozen=True, kw_only=True)

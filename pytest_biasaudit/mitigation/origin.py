@@ -1,17 +1,40 @@
-"""Where components were found, as JSON has it, and read back from it. Imports nothing heavy."""
+"""Where components were found, as JSON has it too, and read back from that. Imports nothing heavy."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, get_args
+from dataclasses import dataclass
+from typing import Any, get_args
 
-if TYPE_CHECKING:
-    from pytest_biasaudit.mitigation.components import Origin
+from pytest_biasaudit.mitigation.units import ScoreMethod
 
 TEXTS = ("model", "model_digest", "weights_sha256", "attribute", "prompts_sha256", "method")
 DIGESTS = ("model_digest", "weights_sha256", "prompts_sha256")
 KEYS = (*TEXTS, "groups", "contexts", "templates", "settings")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Origin:
+    """Where a set was found: what it may be held to, and what it may not."""
+
+    model: str
+    model_digest: str
+    """The identity's digest: weights, tokenizer, configuration."""
+    weights_sha256: str
+    """`TransformerModel.tensors_sha256` of the model whose components were scored."""
+    contexts: tuple[tuple[str, str], ...]
+    """(id, sha256 of the file) of each context that scores were taken in; empty for random and magnitude sets."""
+    templates: tuple[str, ...]
+    """"CONTEXT/AUDIT/TEMPLATE" of every variation that scores were taken in."""
+    attribute: str
+    groups: tuple[str, str]
+    """(reference, group): the set is made from what scores high for the group and not for the reference."""
+    prompts_sha256: str
+    """Of the texts put to the model with its answers, one after another."""
+    method: ScoreMethod
+    settings: tuple[tuple[str, str | float | int], ...]
+    """How the set was chosen, sorted: k, p, q, rule, seed."""
 
 
 def plain_origin(origin: Origin) -> dict[str, Any]:
@@ -35,8 +58,6 @@ def read_origin(given: object, faults: list[str], *, at: str = "origin") -> Orig
 
     A digest may be empty: random sets are of no prompts.
     """
-    from pytest_biasaudit.mitigation.components import Origin, ScoreMethod
-
     if not isinstance(given, dict):
         faults.append(f"{at} must be a table with the keys {', '.join(KEYS)}, or null; it is {_kind(given)}")
         return None

@@ -24,11 +24,6 @@ def of_variations(cells: Iterable[Cell], variations: Collection[str]) -> tuple[C
     return tuple(sorted(cell for cell in cells if cell.variation in variations))
 
 
-def without_variation(cells: Iterable[Cell], variation: str) -> tuple[Cell, ...]:
-    """Cells of all other variations, sorted: what leave-one-out may see."""
-    return tuple(sorted(cell for cell in cells if cell.variation != variation))
-
-
 def of_half(cells: Iterable[Cell], half: Literal[0, 1]) -> tuple[Cell, ...]:
     """Cells of one half of the names, sorted."""
     return tuple(sorted(cell for cell in cells if cell.half == half))

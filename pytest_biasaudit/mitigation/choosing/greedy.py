@@ -29,7 +29,6 @@ if TYPE_CHECKING:
 
 Rescore = Callable[[ComponentSet | None, Mapping[str, tuple[Outcome, ...]]], ScoreTable]
 """Scores of a model without these components (None: as it is), from its own answers to the tuning variations, by name."""
-Path = tuple[tuple[str, int], ...]
 
 
 def greedy(

@@ -9,6 +9,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 
 from pytest_biasaudit.errors import PlanError
+from pytest_biasaudit.mitigation.choosing.places import capped
 from pytest_biasaudit.mitigation.generalising.plan import Place, Plan
 from pytest_biasaudit.mitigation.generalising.result import Half, StudiedContext, StudiedPerson
 from pytest_biasaudit.mitigation.trial import Variation, variations_of
@@ -16,7 +17,6 @@ from pytest_biasaudit.prompts.counterfactual import build_prompts, templates_of
 from pytest_biasaudit.prompts.people import cells_of, load_people
 from pytest_biasaudit.prompts.prompt import Person
 
-MOST = 10
 LEAST = 2
 """People of a group that a study needs: below, neither half has somebody."""
 
@@ -35,8 +35,7 @@ def studied_variations(
     found = {place.context.id: _of_place(plan, place, seed, extra) for place in plan.places}
     faults = [*_too_few(plan, found), *_twice(found)]
     if faults:
-        more = [f"and {len(faults) - MOST} more"] if len(faults) > MOST else []
-        raise PlanError(str(plan.path), [*faults[:MOST], *more])
+        raise PlanError(str(plan.path), capped(faults))
     return found
 
 

@@ -21,9 +21,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from pytest_biasaudit.errors import DataError
+from pytest_biasaudit.mitigation.choosing.places import capped, in_order
 from pytest_biasaudit.mitigation.components import ComponentSet, Indices
 from pytest_biasaudit.mitigation.origin import plain_origin
-from pytest_biasaudit.mitigation.removing.reading import Head, limited, read_head
+from pytest_biasaudit.mitigation.removing.reading import Head, read_head
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -72,7 +73,7 @@ def component_bytes(components: ComponentSet) -> bytes:
     """What `save_components` writes; its sha256 is the digest of the file. Raises DataError as it does."""
     faults = [fault for place, numbers in components.chosen.items() if (fault := _fault_of(place, numbers, components))]
     if faults:
-        raise DataError(f"a set of {components.unit}", limited(faults))
+        raise DataError(f"a set of {components.unit}", capped(faults))
     if components.unit != "weights":
         return _json(components).encode("utf-8", "backslashreplace")
     from safetensors.numpy import save
@@ -149,7 +150,7 @@ def _json(components: ComponentSet) -> str:
     """The set as JSON; of weights without their numbers."""
     unit, mode = components.unit, components.mode
     chosen = {place: numbers for place, numbers in components.chosen.items() if len(numbers)}
-    places = sorted(components.sizes or chosen, key=_order)
+    places = in_order(components.sizes or chosen)
     head: dict[str, Any] = {
         "schema": SCHEMA,
         "unit": unit,
@@ -181,11 +182,6 @@ def _table(value: object) -> str:
     if not isinstance(value, dict):
         return _text(value)
     return "{" + ",".join(f"\n    {_text(key)}: {_text(one)}" for key, one in value.items()) + "\n  }"
-
-
-def _order(place: str) -> tuple[tuple[int, str], ...]:
-    """Layers by their numbers: "layers.10" after "layers.9"."""
-    return tuple((int(word), "") if word.isdigit() else (-1, word) for word in place.split("."))
 
 
 def _packed(numbers: Indices, size: tuple[int, ...]) -> NDArray[Any]:
@@ -227,7 +223,7 @@ def _from_safetensors(source: Path, size: int) -> ComponentSet:
             head = read_head(str(source), told.encode("utf-8", "surrogatepass"), units=("weights",))
             faults: list[str] = []
             chosen: dict[str, Indices] = {}
-            for name in sorted(names, key=_order):
+            for name in in_order(names):
                 found = _unpacked(name, file, head, faults)
                 if found is not None:
                     chosen[name] = found
@@ -277,13 +273,11 @@ def _checked(source: Path, head: Head, chosen: dict[str, Indices], faults: list[
         faults.append(f"count = {head.count:,}, and {count:,} {head.unit} are listed; correct it, or leave it out")
     counts = {place: len(numbers) for place, numbers in chosen.items()}
     if not faults and head.by_place is not None and head.by_place != counts:
-        other = sorted(
-            (place for place in {*head.by_place, *counts} if head.by_place.get(place) != counts.get(place)), key=_order
-        )
+        other = in_order(place for place in {*head.by_place, *counts} if head.by_place.get(place) != counts.get(place))
         told = ", ".join(
             f"{place}: {head.by_place.get(place, 0)} and not {counts.get(place, 0)}" for place in other[:3]
         )
         faults.append(f"by_place is not what is listed ({told}); correct it, or leave it out")
     if faults:
-        raise DataError(str(source), limited(faults))
+        raise DataError(str(source), capped(faults))
     return ComponentSet(unit=head.unit, mode=head.mode, chosen=chosen, sizes=head.sizes, origin=head.origin)

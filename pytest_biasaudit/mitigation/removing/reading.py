@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING, Any, TypeGuard
 
 from pytest_biasaudit.compression.method import is_pair
 from pytest_biasaudit.errors import DataError
-from pytest_biasaudit.mitigation.origin import read_origin
+from pytest_biasaudit.mitigation.choosing.places import capped
+from pytest_biasaudit.mitigation.origin import Origin, read_origin
 
 if TYPE_CHECKING:
-    from pytest_biasaudit.mitigation.components import Mode, Origin, Unit
+    from pytest_biasaudit.mitigation.units import Mode, Unit
 
-MOST_FAULTS = 10
 KEYS = ("schema", "unit", "mode", "count", "total", "by_place", "tool", "origin", "sizes")
 LISTS = ("heads", "neurons")
 LARGEST = 2**40
@@ -34,12 +34,6 @@ class Head:
     count: int | None = None
     by_place: dict[str, int] | None = None
     origin: Origin | None = None
-
-
-def limited(faults: Sequence[str]) -> list[str]:
-    """The first faults, and how many more there are."""
-    more = [f"and {len(faults) - MOST_FAULTS} more"] if len(faults) > MOST_FAULTS else []
-    return [*faults[:MOST_FAULTS], *more]
 
 
 def read_head(source: str, data: bytes, *, units: Sequence[Unit]) -> Head:
@@ -83,7 +77,7 @@ def read_head(source: str, data: bytes, *, units: Sequence[Unit]) -> Head:
         faults.append("has no key 'sizes', without which the entries of weights are of no place")
     origin = read_origin(read["origin"], faults) if read.get("origin") is not None else None
     if faults:
-        raise DataError(source, limited(faults))
+        raise DataError(source, capped(faults))
     assert unit is not None
     return Head(
         unit=unit,

@@ -73,12 +73,10 @@ def zeroed(
             _write(weight, at, torch.zeros((), dtype=weight.dtype, device=weight.device))
         yield module
     finally:
+        # All of it first, and then the slow looking: who interrupts that leaves no weight behind without its entries.
         parts = dict(module.named_modules())
-        lost = [
-            name
-            for name, parameter, at, values, digest in kept
-            if not _put_back(parts.get(name), parameter, at, values, digest)
-        ]
+        back = {name: _put_back(parts.get(name), parameter, at, values) for name, parameter, at, values, _ in kept}
+        lost = [name for name, *_, digest in kept if (there := back[name]) is None or _sha256(there) != digest]
         if lost:
             more = f" (and those of {len(lost) - 1} more)" if len(lost) > 1 else ""
             raise RecipeError(
@@ -140,21 +138,20 @@ def _put_back(
     parameter: torch.nn.Parameter | None,
     at: Places,
     values: torch.Tensor,
-    digest: str,
-) -> bool:
-    """Whether the weight is what it was; it may have been moved to another device meanwhile."""
+) -> torch.Tensor | None:
+    """The weight with the values where they were, perhaps on another device by now; None where it is another weight."""
     if part is None or parameter is None or part._parameters.get("weight") is not parameter:
-        return False
+        return None
     if parameter.ndim != 2 or parameter.dtype != values.dtype:
-        return False
+        return None
     weight, _ = _entries(part, _NONE)
     if weight.ndim != (1 if len(at) == 1 else 2):
-        return False
+        return None
     try:
         _write(weight, tuple(one.to(weight.device) for one in at), values.to(weight.device))
     except (IndexError, RuntimeError):  # of another shape by now
-        return False
-    return _sha256(weight) == digest
+        return None
+    return weight
 
 
 def _sha256(weight: torch.Tensor) -> str:

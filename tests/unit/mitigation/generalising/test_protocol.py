@@ -111,6 +111,15 @@ def test_every_row_has_its_baselines_of_equal_size_beside_it(tmp_path: Path) -> 
             )
 
 
+def test_the_model_as_it_is_has_one_row_a_unit_however_many_scores_there_are(tmp_path: Path) -> None:
+    second = '[[study.components]]\nunit = "heads"\nmethod = "attention"\nk = 2\nq = 0\n'
+    path = write_study(tmp_path, contexts={"roofs": JOBS["roofs"]})
+    path.write_text(path.read_text(encoding="utf-8") + second, encoding="utf-8")
+    found = generalise(studied(read_plan(path), World({"roofs": OWN["roofs"]})))
+    assert {one.method for one in found.rows} == {"", "attribution", "attention"}
+    row_of(found, level="none", unit="heads", evaluated_in="roofs")
+
+
 def test_no_question_is_asked_twice_without_the_same_heads(tmp_path: Path) -> None:
     world = World(OWN)
     run(tmp_path, world)

@@ -222,6 +222,7 @@ WEIGHTS = ComponentSet(unit="weights", chosen={"a": np.array([1, 5])}, sizes={"a
     ("tensors", "said"),
     [
         ({"c": np.array([1], dtype=np.int32)}, "tensor 'c' is of no linear layer that stands in its sizes"),
+        ({"a.²": np.array([1], dtype=np.int32)}, "tensor 'a.²' is of no linear layer that stands in its sizes"),
         ({"a": np.array([1], dtype=np.int64)}, "tensor 'a' is I64 of shape [1]; valid: I32 numbers or U8 bits"),
         ({"a": np.array([[1]], dtype=np.int32)}, "tensor 'a' is I32 of shape [1, 1]; valid"),
         ({"a": np.array([5, 1], dtype=np.int32)}, "tensor 'a': numbers must be sorted, each once, from 0 to 199"),

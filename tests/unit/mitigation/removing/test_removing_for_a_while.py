@@ -13,6 +13,7 @@ import torch
 from pytest_biasaudit.compression.structure.finding import structure_of
 from pytest_biasaudit.errors import RecipeError
 from pytest_biasaudit.mitigation.components import ComponentSet, Mode, Unit
+from pytest_biasaudit.mitigation.removing import weights
 from pytest_biasaudit.mitigation.removing.without import sizes_in, without
 from pytest_biasaudit.models.identity import hooks_of, tensors_sha256
 from tests import tiny_architectures
@@ -127,6 +128,22 @@ def test_a_weight_that_was_trained_meanwhile_is_said() -> None:
     chosen = chosen_of("weights", {LINEAR["llama"]: [0]}, module)
     with pytest.raises(RecipeError, match="was replaced or changed"), without(module, chosen), torch.no_grad():
         module.model.layers[1].mlp.up_proj.weight[3, 3] += 1
+
+
+def test_an_interruption_while_weights_are_looked_at_leaves_none_without_its_entries(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    module = tiny_architectures.tiny("llama")
+    names = ["model.layers.0.mlp.up_proj", "model.layers.1.mlp.up_proj"]
+    components = chosen_of("weights", {name: [0, 5] for name in names}, module)
+    before = tensors_sha256(module)
+
+    def interrupted(_weight: object) -> str:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt), without(module, components):
+        monkeypatch.setattr(weights, "_sha256", interrupted)
+    assert tensors_sha256(module) == before
 
 
 def test_a_set_found_in_a_model_of_another_depth_or_width_is_refused() -> None:

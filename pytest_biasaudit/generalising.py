@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pytest_biasaudit.errors import BiasAuditError, DataError, ModelError
+from pytest_biasaudit.errors import BiasAuditError, DataError, ModelError, PlanError, RecipeError
 from pytest_biasaudit.mitigation.generalising.plan import Plan
 from pytest_biasaudit.prompts.prompt import Person
 from pytest_biasaudit.settings import Settings
@@ -115,8 +115,9 @@ def study(
     save_sets  folder for the scored sets of whole contexts, a file each; made where it is not there
 
     Raises BiasAuditError, before anything is asked, for sets to save where the plan has no level that finds sets of whole
-    contexts, or where the folder cannot be made; PlanError for prompts that cannot be studied; ModelError for a model that is
-    no causal transformer or is not what it was; RecipeError and DataError as scoring and choosing do.
+    contexts, or where the folder cannot be made; PlanError, then too, for prompts that cannot be studied, components that
+    the model has none of, and settings that it cannot meet; ModelError for a model that is no causal transformer or is not
+    what it was; RecipeError and DataError as scoring and choosing do.
     """
     from pytest_biasaudit.mitigation.generalising.protocol import Studied, generalise
     from pytest_biasaudit.mitigation.generalising.result import Generalisation
@@ -148,6 +149,7 @@ def study(
             held_text=held_text,
         ) as trial,
     ):
+        _refuse_settings(plan, model)
         scoring = _Scoring(plan, model, trial, variations, halves, settings=settings, seed=seed, watch=watch)
         found = generalise(
             Studied(
@@ -182,6 +184,20 @@ def study(
         observe=settings.observe,
         inconclusive=settings.inconclusive,
     )
+
+
+def _refuse_settings(plan: Plan, model: CausalModel) -> None:
+    """Raises PlanError for components that the model has none of, and settings that it cannot meet."""
+    from pytest_biasaudit.mitigation.score import completed
+
+    faults = []
+    for number, choice in enumerate(plan.choices, start=1):
+        try:
+            completed(choice.settings, model, unit=choice.unit, method=choice.method)
+        except RecipeError as fault:
+            faults.append(f"[[study.components]] {number}: {fault}")
+    if faults:
+        raise PlanError(str(plan.path), faults)
 
 
 def name_of(plan: Plan, source: Source) -> str:

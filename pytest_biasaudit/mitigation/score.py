@@ -11,10 +11,12 @@ import numpy as np
 
 from pytest_biasaudit.errors import RecipeError
 from pytest_biasaudit.mitigation.components import METHODS_OF, ScoreMethod, Unit
+from pytest_biasaudit.mitigation.methods import SIGNED
 from pytest_biasaudit.mitigation.scored_prompt import ScoredPrompt
 from pytest_biasaudit.mitigation.scores import Cell, Floats, ScoreTable
 
 if TYPE_CHECKING:
+    from pytest_biasaudit.mitigation.choosing.settings import Settings
     from pytest_biasaudit.mitigation.scoring.attribution import Part
     from pytest_biasaudit.models.causal import CausalModel
 
@@ -93,7 +95,7 @@ def score(
 
         return magnitude_scores(model, unit=unit, cells=cells)
     if method == "random":
-        return RandomScores(unit=unit, sizes=_sizes(model, unit), cells=cells, seed=seed)
+        return RandomScores(unit=unit, sizes=scored_sizes(model, unit), cells=cells, seed=seed)
     part = cast("Part", unit)
     if method == "ablation":
         from pytest_biasaudit.mitigation.scoring.ablation import ablation_scores
@@ -104,7 +106,10 @@ def score(
     return attribution_scores(model, prompts, unit=part, batch_size=batch_size)
 
 
-def _sizes(model: CausalModel, unit: Unit) -> dict[str, tuple[int, ...]]:
+def scored_sizes(model: CausalModel, unit: Unit) -> dict[str, tuple[int, ...]]:
+    """Every place of a unit that is scored, as `ScoreTable.sizes` has them; nothing is asked. Raises RecipeError for a model
+    that has none.
+    """
     if unit == "weights":
         from pytest_biasaudit.mitigation.scoring.matrices import matrix_sizes, weight_layers
 
@@ -112,3 +117,10 @@ def _sizes(model: CausalModel, unit: Unit) -> dict[str, tuple[int, ...]]:
     from pytest_biasaudit.compression.structure.finding import structure_of
 
     return {str(layer): (place.count,) for layer, place in structure_of(model.module).of(unit).items()}
+
+
+def completed(settings: Settings, model: CausalModel, *, unit: Unit, method: ScoreMethod) -> Settings:
+    """`choosing.settings.complete` for scores that are not taken yet: what cannot be met is known before anything is asked."""
+    from pytest_biasaudit.mitigation.choosing.settings import complete
+
+    return complete(settings, unit=unit, method=method, signed=method in SIGNED, sizes=scored_sizes(model, unit))

@@ -15,6 +15,7 @@ from pytest_biasaudit.compression.step import Step
 from pytest_biasaudit.compression.structure.finding import structure_of
 from pytest_biasaudit.context.declaration import Context, CounterfactualAudit
 from pytest_biasaudit.errors import ContextError, RecipeError
+from pytest_biasaudit.mitigation.choosing.settings import Settings
 from pytest_biasaudit.mitigation.components import ComponentSet, Mode, Origin, ScoreMethod, Unit
 from pytest_biasaudit.mitigation.methods import SIGNED, WITHOUT_GROUPS
 from pytest_biasaudit.mitigation.trial import Variation, variations_of
@@ -82,9 +83,10 @@ def found_by(
     """
     from pytest_biasaudit.mitigation.removing.asking import ModelTrial
 
-    if sought.unit != "weights":
-        structure_of(model.module).of(sought.unit)  # refuses a model without, before anything is asked
     where = where_of(step, sought)
+    if sought.unit != "weights":
+        structure_of(model.module).of(sought.unit)  # refuses a model without
+    settings = _settings(step, sought, model, where)
     path = materials.cache / "journal.sqlite" if materials.cache is not None else None
     try:
         prompts = build_prompts(sought.context, sought.audit, seed=sought.seed, extra=materials.people)
@@ -100,7 +102,7 @@ def found_by(
             ) as trial,
         ):
             answers = [trial.outcomes(variation, None) for variation in variations]
-            found, scored = _chosen(step, sought, model, variations, answers, materials)
+            found, scored = _chosen(step, sought, settings, model, variations, answers, materials)
     except ContextError as fault:
         raise RecipeError(f"{where}: {fault}") from fault
     facts: dict[str, object] = {
@@ -119,16 +121,33 @@ def found_by(
     return found, facts
 
 
+def _settings(step: Step, sought: Sought, model: CausalModel, where: str) -> Settings:
+    """How many are chosen. Raises RecipeError for more than the model has, before anything is asked."""
+    from pytest_biasaudit.mitigation.score import completed
+
+    k, p, q = (step.setting(name) for name in ("k", "p", "q"))
+    given = Settings(
+        k=k if isinstance(k, int) else None,
+        p=p if isinstance(p, (int, float)) else None,
+        q=q if isinstance(q, (int, float)) else None,
+    )
+    try:
+        return completed(given, model, unit=sought.unit, method=sought.method)
+    except RecipeError as fault:
+        raise RecipeError(f"{where}: {fault}") from fault
+
+
 def _chosen(
     step: Step,
     sought: Sought,
+    settings: Settings,
     model: CausalModel,
     variations: Sequence[Variation],
     answers: Sequence[Sequence[Outcome]],
     materials: Materials,
 ) -> tuple[ComponentSet, int]:
     """The set, and how many answers were scored."""
-    from pytest_biasaudit.mitigation.choosing.choose import choose
+    from pytest_biasaudit.mitigation.choosing.choose import choose_by
     from pytest_biasaudit.mitigation.gap import mean_gap
     from pytest_biasaudit.mitigation.halves import halves_of
     from pytest_biasaudit.mitigation.score import score
@@ -151,16 +170,13 @@ def _chosen(
     table = score(
         model, scored, unit=sought.unit, method=sought.method, batch_size=materials.batch_size, seed=sought.seed
     )
-    k, p, q = (step.setting(name) for name in ("k", "p", "q"))
     # Of what no prompt has a part in, the prompts are not where it was found.
     seen = sought.method not in WITHOUT_GROUPS
-    found = choose(
+    found = choose_by(
         table,
+        settings,
         reference=sought.groups[0],
         group=sought.groups[1],
-        k=k if isinstance(k, int) else None,
-        p=p if isinstance(p, (int, float)) else None,
-        q=q if isinstance(q, (int, float)) else None,
         mode=sought.mode,
         gap=gap,
         origin=Origin(

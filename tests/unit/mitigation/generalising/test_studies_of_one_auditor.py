@@ -11,9 +11,10 @@ import pytest
 
 from pytest_biasaudit import generalising
 from pytest_biasaudit.audit import Auditor
-from pytest_biasaudit.errors import BiasAuditError
+from pytest_biasaudit.errors import BiasAuditError, PlanError
 from pytest_biasaudit.mitigation import score
 from pytest_biasaudit.mitigation.generalising.plan_file import read_plan
+from pytest_biasaudit.models.causal import CausalModel
 from pytest_biasaudit.models.protocol import ModelIdentity
 from pytest_biasaudit.outcomes.outcome import Reading
 from pytest_biasaudit.settings import Settings
@@ -68,6 +69,22 @@ def test_sets_that_no_level_finds_are_not_promised(tmp_path: Path) -> None:
         with pytest.raises(BiasAuditError, match=r"cannot be saved in .*file"):
             auditor.generalise(replace(plan, levels=("cross-context",)), model=model, save_sets=tmp_path / "file")
     assert not (tmp_path / "sets").exists()
+
+
+def test_settings_that_the_model_cannot_meet_are_told_before_it_is_asked_anything(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(CausalModel, "generate", None)
+    monkeypatch.setattr(CausalModel, "score_options", None)
+    path = write_study(tmp_path, contexts=CONTEXTS, k=1_000)
+    more = '[[study.components]]\nunit = "neurons"\nmethod = "attribution"\np = 0.1\nq = 0.1\n'
+    path.write_text(path.read_text(encoding="utf-8") + more, encoding="utf-8")
+    with Auditor(Settings(root=tmp_path)) as auditor:
+        model = auditor.model((tiny_architectures.tiny("llama", vocab_size=300), byte_tokenizer()))
+        with pytest.raises(PlanError) as raised:
+            auditor.generalise(path, model=model)
+    assert "[[study.components]] 1: choosing heads by attribution: k = 1000 is not in 1 to 12" in str(raised.value)
+    assert "[[study.components]] 2: choosing neurons by attribution: q = 0.1 has no meaning here" in str(raised.value)
 
 
 def test_scores_are_kept_by_all_that_decides_them(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

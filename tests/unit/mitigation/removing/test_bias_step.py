@@ -273,7 +273,7 @@ def test_among_several_groups_it_must_be_said_which(model: CausalModel, folder: 
 
 def test_a_name_that_does_not_stand_in_its_prompt_is_refused(model: CausalModel, folder: Path) -> None:
     change(folder, "{first} sells", "{first}ville sells")
-    said = refused(model, folder)
+    said = refused(model, folder, k=2, q=0)
     assert "prune = 'bias': context = 'sale.bias.toml', audit = 'offers'" in said
     assert "the name 'Ola' does not occur in what is put to the model" in said
     change(folder, "{first}ville sells", "a friend sells")
@@ -294,9 +294,17 @@ def test_a_model_that_answers_nothing_is_refused(folder: Path) -> None:
     )
 
 
-def test_more_heads_than_there_are_is_refused(model: CausalModel, folder: Path) -> None:
+def test_more_heads_than_there_are_is_refused(
+    model: CausalModel, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     assert "k = 40, the default, is not in 1 to 12 (the model has 12)" in refused(model, folder)
     assert "k = 13 is not in 1 to 12" in refused(model, folder, k=13, q=0)
+    # Before the model is asked anything, and with the file it stands beside.
+    monkeypatch.setattr(CausalModel, "generate", None)
+    monkeypatch.setattr(CausalModel, "score_options", None)
+    said = refused(model, folder, k=13, q=0)
+    assert said.startswith("prune = 'bias': context = 'sale.bias.toml', audit = ")
+    assert "k = 13 is not in 1 to 12" in said
 
 
 def test_a_choice_that_leaves_nothing_is_refused(model: CausalModel, folder: Path) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
@@ -45,13 +45,6 @@ class Place:
 
     context: Context
     audit: CounterfactualAudit
-
-    def capped(self, people: int | None) -> Place:
-        """The same with so many people a group at most. Draws go round the mixes, so that fewer are a balanced part."""
-        declared = self.audit.people
-        if people is None or declared.per_group <= people:
-            return self
-        return replace(self, audit=replace(self.audit, people=replace(declared, per_group=people)))
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -7,7 +7,9 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 
+from pytest_biasaudit.context.declaration import CounterfactualAudit
 from pytest_biasaudit.errors import PlanError
 from pytest_biasaudit.mitigation.choosing.places import capped
 from pytest_biasaudit.mitigation.generalising.plan import Place, Plan
@@ -71,21 +73,47 @@ def studied_contexts(
 def _of_place(
     plan: Plan, place: Place, seed: int, extra: Mapping[str, Sequence[Person]] | None
 ) -> tuple[Variation, ...]:
-    used = place.capped(plan.max_people)
+    audit = _capped(plan, place, extra)
     prompts = [
         one
-        for one in build_prompts(used.context, used.audit, seed=seed, extra=extra)
+        for one in build_prompts(place.context, audit, seed=seed, extra=extra)
         if one.person.group(plan.attribute) in plan.groups
     ]
-    return variations_of(used.context, used.audit, prompts)[: plan.max_variations]
+    return variations_of(place.context, audit, prompts)[: plan.max_variations]
+
+
+def _capped(plan: Plan, place: Place, extra: Mapping[str, Sequence[Person]] | None) -> CounterfactualAudit:
+    """The audit with so many people a group at most, as many of each intersection where attributes cross.
+
+    Draws go round the mixes, so that fewer are a balanced part. Raises PlanError for fewer than one of each intersection.
+    """
+    most = plan.max_people
+    if most is None:
+        return place.audit
+    cells = max(_cells(plan, place, extra).values(), default=1)
+    if most < cells:
+        raise PlanError(
+            str(plan.path),
+            [
+                f"[study]: max_people = {most}: a group of context {place.context.id!r} is {cells} intersections of "
+                f"{' and '.join(place.audit.people.attributes)}, and people are drawn from each: give {cells} or more"
+            ],
+        )
+    per_group = min(place.audit.people.per_group, most // cells)
+    return replace(place.audit, people=replace(place.audit.people, per_group=per_group))
 
 
 def _declared_people(plan: Plan, place: Place, extra: Mapping[str, Sequence[Person]] | None) -> int:
     """People of the two groups that the audit asks about: where attributes cross, of every cell with one of them."""
+    return place.audit.people.per_group * sum(_cells(plan, place, extra).values())
+
+
+def _cells(plan: Plan, place: Place, extra: Mapping[str, Sequence[Person]] | None) -> Counter[str]:
+    """Of how many intersections each of the two groups is made; of one where attributes do not cross."""
     people = place.audit.people
     people_list = load_people(people.source, beside=place.context.path.parent, extra=extra)
     at = people.attributes.index(plan.attribute)
-    return people.per_group * sum(cell[at] in plan.groups for cell in cells_of(people_list, people))
+    return Counter(cell[at] for cell in cells_of(people_list, people) if cell[at] in plan.groups)
 
 
 def _too_few(plan: Plan, variations: Mapping[str, Sequence[Variation]]) -> Iterator[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -134,3 +135,19 @@ def test_a_study_is_cut_down_to_its_first_variations_and_a_balanced_part_of_its_
     assert sorted(person.group for person in roofs.people) == ["black"] * 4 + ["white"] * 4
     of_gender = [prompt.person.group("gender") for prompt in variations["roofs"][0].prompts]
     assert of_gender.count("women") == 4
+
+
+def test_people_of_a_group_are_counted_over_its_intersections(tmp_path: Path) -> None:
+    groups = 'groups = { race = ["white", "black"], gender = ["women", "men"] }'
+    path = write_study(tmp_path, contexts=CONTEXTS, per_group=6, more='attribute = "race"\nmax_people = 5')
+    for file in tmp_path.glob("*.bias.toml"):
+        changed(file, 'attribute = "race"\nsource', 'attribute = ["race", "gender"]\nsource')
+        changed(file, 'groups = ["white", "black"]', groups)
+    plan = read_plan(path)
+    variations = studied_variations(plan, seed=7)
+    people = [prompt.person for prompt in variations["roofs"][0].prompts]
+    assert sorted(one.group("race") for one in people) == ["black"] * 4 + ["white"] * 4  # two women and two men each
+    with pytest.raises(
+        PlanError, match="max_people = 1: a group of context 'roofs' is 2 intersections of race and gender"
+    ):
+        studied_variations(replace(plan, max_people=1), seed=7)

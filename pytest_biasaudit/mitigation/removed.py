@@ -10,10 +10,11 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from pytest_biasaudit.mitigation.origin import Origin, plain_origin, read_origin
+from pytest_biasaudit.mitigation.origin import plain_origin, read_origin
 
 if TYPE_CHECKING:
     from pytest_biasaudit.mitigation.components import ComponentSet
+    from pytest_biasaudit.mitigation.origin import Origin
     from pytest_biasaudit.mitigation.units import Mode, Unit
 
 

@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING, Any, TypeGuard
 from pytest_biasaudit.compression.method import is_pair
 from pytest_biasaudit.errors import DataError
 from pytest_biasaudit.mitigation.choosing.places import capped
-from pytest_biasaudit.mitigation.origin import Origin, read_origin
+from pytest_biasaudit.mitigation.origin import read_origin
 
 if TYPE_CHECKING:
+    from pytest_biasaudit.mitigation.origin import Origin
     from pytest_biasaudit.mitigation.units import Mode, Unit
 
 KEYS = ("schema", "unit", "mode", "count", "total", "by_place", "tool", "origin", "sizes")

@@ -20,8 +20,8 @@ from tests.side_by_side import in_turn, peak_mebibytes, ratio, timed
 pytestmark = [pytest.mark.benchmarks, pytest.mark.real_model]
 
 THREADS = 2
-PEOPLE = 4
-SAMPLE = 6
+PEOPLE = 2
+SAMPLE = 5
 """Heads that are taken away, of 270: each from another part of the model."""
 
 

@@ -24,6 +24,10 @@ Floats = NDArray[np.float64]
 
 RATES = ("rate_difference", "refusal_rate_difference")
 STANDARDISED = ("smd", "smd_pooled")
+SAME_TO_ALL = (
+    "every answer of the child is the same: nothing bounds what was not asked, and a model that answers everyone alike is "
+    "mostly a broken one"
+)
 
 
 def bias_removed(
@@ -42,7 +46,8 @@ def bias_removed(
     of                which metric, one of `stats.versus.LINEAR`
 
     p is that of nothing removed: child and parent equally far from 0. Where the parent's own value cannot be told from 0 at
-    this level the share is shown and not usable, and so it is where all the child's answers are the same.
+    this level the share is shown and not usable, and so it is where all the numbers that the child answers are the same; rates
+    that are the same everywhere keep the bound on cells not asked.
 
     Raises StatisticsError where the tables do not have the same shape.
     """
@@ -66,11 +71,7 @@ def bias_removed(
             return nothing(f"every answer of the parent is the same: there is no {of.name} of it to remove")
         p /= deviations[1]
         if deviations[0] == 0.0:
-            return _not_usable(
-                1.0 if p != 0.0 else None,
-                "every answer of the child is the same: nothing bounds what was not asked, and a model that answers "
-                "everyone alike is mostly a broken one",
-            )
+            return _not_usable(1.0 if p != 0.0 else None, SAME_TO_ALL)
         c /= deviations[0]
         scale = max(1.0, abs(c))
     if not (math.isfinite(c) and math.isfinite(p)):
@@ -78,6 +79,8 @@ def bias_removed(
     if p == 0.0:
         return nothing(f"the parent's {of.name} is 0: there is no bias of which a share could be removed")
     value = 1.0 - abs(c) / abs(p)
+    if of.name not in RATES and scale == 0.0:  # no deviation and no difference: nothing would bound the interval
+        return _not_usable(value, SAME_TO_ALL)
     if of_child.reason:
         return _not_usable(value, of_child.reason)
     if of.name in STANDARDISED:

@@ -87,10 +87,11 @@ def test_of_a_parent_without_a_bias_that_can_be_told_no_rule_is_kept(answer: Ans
     assert "cannot be told from 0" in found.message
 
 
-def test_a_child_that_says_one_thing_to_everyone_has_not_kept_the_limit(answer: Answer) -> None:
+@pytest.mark.parametrize("of", ["smd", "smd_pooled", "mean_difference"])
+def test_a_child_that_says_one_thing_to_everyone_has_not_kept_the_limit(answer: Answer, of: str) -> None:
     dull = [replace(one, reading=replace(one.reading, value=100.0)) for one in model(answer, 0.0)]
     for rule in ("upper", "lower", "point"):
-        found = judged(replace(LIMIT, rule=rule), dull, model(answer, -30.0))
+        found = judged(replace(LIMIT, rule=rule, of=of), dull, model(answer, -30.0))
         assert found.verdict is Verdict.NOT_MEASURED
         assert found.estimate.value == 1.0
         assert "every answer of the child is the same" in found.message

@@ -1,13 +1,14 @@
 """Pictures of how far components carry: a matrix of contexts, and what is removed level by level. SVG text.
 
-matplotlib is imported when a picture is drawn. Every cell of the matrix holds its number; tints and hatching only repeat
+matplotlib is imported when a picture is drawn. Every cell of the matrix holds its number; tints and frames only repeat
 what the numbers and the table beside say. The same rows give the same bytes.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from pytest_biasaudit.report import wording
@@ -23,13 +24,14 @@ from pytest_biasaudit.report.canvas import (
     short,
     write,
 )
+from pytest_biasaudit.report.figure_text import decimals, with_interval
 from pytest_biasaudit.report.svg import COLOURS, drawing, inline_svg
-from pytest_biasaudit.report.transfer_rows import Block, Matrix, Step, decimals, interval_of, steps, told_apart
+from pytest_biasaudit.report.transfer_rows import LEVELS, POOLED, Block, Matrix, found_on
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-    from pytest_biasaudit.mitigation.generalising.rows import Figure
+    from pytest_biasaudit.mitigation.generalising.rows import Figure, TransferRow
 
 SOURCES = 84
 """Points at the left for the contexts of the rows."""
@@ -37,6 +39,8 @@ CELL_HEIGHT = 30
 NAME_LENGTH = 15
 DEEPEST = 0.42
 """Opacity of the tint of all bias removed; the ink on it stays readable."""
+LONG_PREFIX = 6
+"""Letters in common from which names are cut in pictures."""
 MOST_STEPS = 20
 """Levels of one block in the picture; all are in its table."""
 STEP_ROW = 22
@@ -45,6 +49,16 @@ LINE = 9.0
 LOOKS = {"scored": ("o", "dots", False), "random": ("s", "muted", True), "magnitude": ("D", "series-2", True)}
 """Mark, colour and whether hollow, by what chose; any of the first and last is enough to tell them apart."""
 NAMES = {"scored": "● by score", "random": "□ at random", "magnitude": "◇ by magnitude"}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Step:
+    """One level of a block: the scored set and its baselines."""
+
+    label: str
+    same_prompts: bool
+    removed: Mapping[str, Figure]
+    """By what chose: "scored", "random", "magnitude"."""
 
 
 def matrix_picture(matrix: Matrix, *, ids: str) -> Picture:
@@ -98,35 +112,50 @@ def _cell(axes: Axes, matrix: Matrix, row: int, column: int, source: str, to: st
     from matplotlib.patches import Rectangle
 
     one = matrix.cells.get((source, to))
-    value = None if one is None else one.removed.value
     middle: dict[str, Any] = {"ha": "center", "va": "center"}
-    if one is None or value is None:
+    held_out = None if one is None or one.held_out is None else one.held_out.value
+    if one is None or (one.removed.value is None and held_out is None):
         axes.text(column + 0.5, row + 0.5, wording.NONE, color=COLOURS["muted"], **middle)
         return
+    value = one.removed.value
     place: dict[str, Any] = {"xy": (column + 0.03, row + 0.05), "width": 0.94, "height": 0.9, "clip_on": False}
-    depth = DEEPEST * min(1.0, abs(value))
-    axes.add_patch(Rectangle(**place, facecolor=COLOURS["dots" if value >= 0 else "limit"], alpha=depth, linewidth=0))
+    if value is not None:
+        tint = COLOURS["dots" if value >= 0 else "limit"]
+        axes.add_patch(Rectangle(**place, facecolor=tint, alpha=DEEPEST * min(1.0, abs(value)), linewidth=0))
     frame = {"linestyle": (0, (3, 2)), "linewidth": 1.2} if one.same_prompts else {"linewidth": 0.5}
     edge = COLOURS["ink" if one.same_prompts else "line"]
     axes.add_patch(Rectangle(**place, facecolor="none", edgecolor=edge, **frame))
     ink = COLOURS["ink"]
-    if one.held_out is None or one.held_out.value is None:
-        axes.text(column + 0.5, row + 0.5, decimals(value), color=ink, weight="bold", **middle)
+    if held_out is None:  # on the same prompts it is no evidence, and must not look like the cells that are
+        weight = "normal" if one.same_prompts else "bold"
+        axes.text(column + 0.5, row + 0.5, decimals(value), color=ink, weight=weight, **middle)
     else:  # the same prompts, and under it what counts as evidence
         axes.text(column + 0.5, row + 0.3, decimals(value), color=ink, **middle)
-        axes.text(column + 0.5, row + 0.7, f"({decimals(one.held_out.value)})", color=ink, weight="bold", **middle)
+        axes.text(column + 0.5, row + 0.7, f"({decimals(held_out)})", color=ink, weight="bold", **middle)
 
 
 def _cell_sentence(matrix: Matrix, source: str, to: str) -> str:
     one = matrix.cells.get((source, to))
     where = f"Found in {short(source)}, evaluated in {short(to)}"
-    if one is None or one.removed.value is None:
+    if one is None:
         return f"{where}: not evaluated."
     same = ", the same prompts" if one.same_prompts else ""
-    text = f"{where}{same}: {decimals(one.removed.value)} ({interval_of(one.removed)})"
+    text = f"{where}{same}: {with_interval(one.removed) if one.removed.value is not None else 'no figure'}"
     if one.held_out is not None and one.held_out.value is not None:
-        text += f", held out {decimals(one.held_out.value)} ({interval_of(one.held_out)})"
+        text += f", held out {with_interval(one.held_out)}"
     return f"{text}."
+
+
+def told_apart(names: Sequence[str]) -> dict[str, str]:
+    """The names without what all of them begin with, up to a hyphen: "pruning-study-finance" as "…finance"."""
+    parts = [name.split("-") for name in dict.fromkeys(names) if name != POOLED]
+    common = 0
+    while len(parts) > 1 and all(len(one) > common + 1 and one[common] == parts[0][common] for one in parts):
+        common += 1
+    cut = sum(len(part) + 1 for part in parts[0][:common]) if parts else 0
+    if cut < LONG_PREFIX:
+        return {name: name for name in names}
+    return {name: name if name == POOLED else f"…{name[cut:]}" for name in names}
 
 
 def levels_picture(block: Block, *, ids: str) -> Picture | None:
@@ -150,6 +179,30 @@ def levels_picture(block: Block, *, ids: str) -> Picture | None:
         _panel(axes, block, found)
         svg = inline_svg(figure, ids=ids, title=title, description=description)
     return Picture(svg=svg, title=title, description=description)
+
+
+def steps(block: Block) -> tuple[Step, ...]:
+    """The block's levels, nearest first, for the picture; those without any value are left out."""
+    found: dict[tuple[str, tuple[str, ...], str], dict[str, TransferRow]] = {}
+    for row in block.rows:
+        if row.level != "none":
+            found.setdefault((row.level, row.found_in, row.rule), {}).setdefault(row.chosen, row)
+    several = len({rule for _, _, rule in found if rule != "own"}) > 1
+    made = []
+    for (_, _, rule), by_chosen in found.items():
+        values = {chosen: row.removed for chosen, row in by_chosen.items() if row.removed.value is not None}
+        if not values:
+            continue
+        first = next(iter(by_chosen.values()))
+        place = LEVELS[first.level] if first.level == "pooled" else found_on(first)
+        made.append(
+            Step(
+                label=f"{place}, {rule}" if several and rule not in {"", "own"} else place,
+                same_prompts=any(row.same_prompts for row in by_chosen.values()),
+                removed=values,
+            )
+        )
+    return tuple(made)
 
 
 def _tall(step: Step) -> float:
@@ -214,10 +267,7 @@ def _mark(axes: Axes, y: float, figure: Figure, chosen: str, low: float, high: f
 
 def _step_sentence(step: Step) -> str:
     same = ", the same prompts" if step.same_prompts else ""
-    sides = [
-        f"{NAMES[chosen][2:]} {decimals(figure.value)} ({interval_of(figure)})"
-        for chosen, figure in step.removed.items()
-    ]
+    sides = [f"{NAMES[chosen][2:]} {with_interval(figure)}" for chosen, figure in step.removed.items()]
     return f"Found on {short(step.label, 100)}{same}: {', '.join(sides)}."
 
 

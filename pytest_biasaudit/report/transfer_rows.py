@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from pytest_biasaudit.report import wording
+from pytest_biasaudit.report.figure_text import cell, decimals, interval_of, perplexity_text, with_interval
 from pytest_biasaudit.report.grid import Grid, Shown
 from pytest_biasaudit.report.mitigation_rows import share_text
 
@@ -33,8 +34,6 @@ SAME = "same prompts: no evidence that it carries"
 SAME_SHORT = "same prompts"
 HEADS = ("Found on", "Chosen", "Bias, {metric}", "Removed", "Inlier ratio", "Answered", "Perplexity", "Components")
 POOLED = "all others"
-LONG_PREFIX = 6
-"""Letters in common from which names are cut in pictures."""
 MOST_REASONS = 8
 """Notes under one table."""
 
@@ -96,16 +95,6 @@ class Matrix:
         return ", ".join(one for one in (f"{self.unit} by {self.method}", self.rule) if one)
 
 
-@dataclass(frozen=True, kw_only=True)
-class Step:
-    """One level of a block: the scored set and its baselines."""
-
-    label: str
-    same_prompts: bool
-    removed: Mapping[str, Figure]
-    """By what chose: "scored", "random", "magnitude"."""
-
-
 def study_facts(study: Generalisation) -> tuple[tuple[str, str], ...]:
     """What was studied, and how much of it: a part of a context is told from the whole."""
     return (
@@ -160,15 +149,11 @@ def blocks(rows: Sequence[TransferRow]) -> tuple[Block, ...]:
 
 
 def _block_key(row: TransferRow) -> tuple[object, ...]:
-    return (*_setting_key(row), _scored_by(row))
+    return (*_setting_key(row), row.method)
 
 
 def _setting_key(row: TransferRow) -> tuple[object, ...]:
     return (row.evaluated_in, row.unit, row.metric, row.attribute, row.groups)
-
-
-def _scored_by(row: TransferRow) -> str:
-    return row.method
 
 
 def _reading_order(row: TransferRow) -> tuple[object, ...]:
@@ -255,31 +240,6 @@ def _beside(row: TransferRow, differ: bool) -> Iterator[str]:
         yield SAME if row.chosen == "scored" else SAME_SHORT
 
 
-def cell(figure: Figure, *, digits: int = 2) -> Shown:
-    """A value with its interval under it; a dash, or "no interval", where there is none (the notes say why)."""
-    if figure.value is None:
-        return Shown(text=wording.NONE)
-    return Shown(text=decimals(figure.value, digits), under=(interval_of(figure, digits=digits),))
-
-
-def decimals(value: float | None, digits: int = 2) -> str:
-    """As in "0.42" and "-0.08", for numbers that stand in one column; zero has no sign."""
-    if value is None:
-        return wording.NONE
-    text = f"{value:,.{digits}f}"
-    return text.removeprefix("-") if not text.strip("-0.,") else text
-
-
-def interval_of(figure: Figure, *, digits: int = 2) -> str:
-    """Both ends; "no interval" without."""
-    interval = figure.interval
-    if interval is None:
-        return "no interval"
-    low = decimals(interval.low, digits) if math.isfinite(interval.low) else "below any bound"
-    high = decimals(interval.high, digits) if math.isfinite(interval.high) else "above any bound"
-    return f"{low} to {high}"
-
-
 def counted(variations: int, people: int) -> str:
     """As in "10 variations, 64 people"."""
     return f"{variations} variation{'s' * (variations != 1)}, {people} people"
@@ -288,13 +248,6 @@ def counted(variations: int, people: int) -> str:
 def components_text(row: TransferRow) -> str:
     """How many; a mean of several sets may be broken."""
     return f"{row.components:,.0f}" if row.components >= 100 else f"{row.components:,.3g}"
-
-
-def perplexity_text(perplexity: float | None) -> str:
-    """A number; "infinite" for a model that predicts nothing any more."""
-    if perplexity is None:
-        return wording.NONE
-    return wording.number(perplexity) if math.isfinite(perplexity) else "infinite"
 
 
 def _against(row: TransferRow) -> Iterator[str]:
@@ -349,18 +302,6 @@ def _matrix_key(row: TransferRow) -> tuple[object, ...]:
     return (row.unit, row.method, row.rule, row.metric, row.attribute, row.groups)
 
 
-def told_apart(names: Sequence[str]) -> dict[str, str]:
-    """The names without what all of them begin with, up to a hyphen: "pruning-study-finance" as "…finance"."""
-    parts = [name.split("-") for name in dict.fromkeys(names) if name != POOLED]
-    common = 0
-    while len(parts) > 1 and all(len(one) > common + 1 and one[common] == parts[0][common] for one in parts):
-        common += 1
-    cut = sum(len(part) + 1 for part in parts[0][:common]) if parts else 0
-    if cut < LONG_PREFIX:
-        return {name: name for name in names}
-    return {name: name if name == POOLED else f"…{name[cut:]}" for name in names}
-
-
 def _from_to(row: TransferRow) -> tuple[str, str]:
     return (POOLED if row.level == "pooled" else ", ".join(row.found_in), row.evaluated_in)
 
@@ -391,35 +332,7 @@ def _matrix_cell(one: MatrixCell | None) -> Shown:
     if one.same_prompts:
         under.append(SAME_SHORT)
     if one.held_out is not None:
-        under.append(f"held out {_with_interval(one.held_out)}")
+        under.append(f"held out {with_interval(one.held_out)}")
     if one.random is not None:
-        under.append(f"random {_with_interval(one.random)}")
+        under.append(f"random {with_interval(one.random)}")
     return Shown(text=decimals(one.removed.value), under=tuple(under))
-
-
-def _with_interval(figure: Figure) -> str:
-    return wording.NONE if figure.value is None else f"{decimals(figure.value)} ({interval_of(figure)})"
-
-
-def steps(block: Block) -> tuple[Step, ...]:
-    """The block's levels, nearest first, for the picture; those without any value are left out."""
-    found: dict[tuple[str, tuple[str, ...], str], dict[str, TransferRow]] = {}
-    for row in block.rows:
-        if row.level != "none":
-            found.setdefault((row.level, row.found_in, row.rule), {}).setdefault(row.chosen, row)
-    several = len({rule for _, _, rule in found if rule != "own"}) > 1
-    made = []
-    for (_, _, rule), by_chosen in found.items():
-        values = {chosen: row.removed for chosen, row in by_chosen.items() if row.removed.value is not None}
-        if not values:
-            continue
-        first = next(iter(by_chosen.values()))
-        place = LEVELS[first.level] if first.level == "pooled" else found_on(first)
-        made.append(
-            Step(
-                label=f"{place}, {rule}" if several and rule not in {"", "own"} else place,
-                same_prompts=any(row.same_prompts for row in by_chosen.values()),
-                removed=values,
-            )
-        )
-    return tuple(made)

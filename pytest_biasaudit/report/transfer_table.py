@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from pytest_biasaudit.mitigation.generalising.result import Generalisation
 from pytest_biasaudit.report import wording
+from pytest_biasaudit.report.figure_text import decimals, interval_of, perplexity_text
 from pytest_biasaudit.report.mitigation_words import listed
 from pytest_biasaudit.report.transfer_rows import (
     SAME_SHORT,
@@ -21,11 +22,8 @@ from pytest_biasaudit.report.transfer_rows import (
     MatrixCell,
     blocks,
     components_text,
-    decimals,
     found_on,
-    interval_of,
     matrices,
-    perplexity_text,
 )
 from pytest_biasaudit.report.visible import in_ascii, shortened, visible
 
@@ -190,12 +188,13 @@ def _matrix(matrix: Matrix, layout: int, *, unicode: bool) -> Table:
 def _matrix_cell(cell: MatrixCell | None, *, short: bool) -> str:
     if cell is None:
         return ""
-    lines = [_value(cell.removed) if short else _figure(cell.removed)]
+    lines = [_figure(cell.removed)]
     if cell.same_prompts:
         lines.append(f"({SAME_SHORT.split()[0] if short else SAME_SHORT})")
     if cell.held_out is not None and cell.held_out.value is not None:
-        lines.append(f"held out {_value(cell.held_out)}")
-    return "\n".join(lines)
+        lines.append(f"held out {_figure(cell.held_out)}")
+    text = "\n".join(lines)
+    return text.replace(" to ", " to\n") if short else text
 
 
 def _empty(heads: Sequence[str], *, unicode: bool) -> Table:

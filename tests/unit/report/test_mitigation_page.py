@@ -13,10 +13,11 @@ from typing import Any
 import pytest
 
 from pytest_biasaudit.records.evidence import Evidence
+from pytest_biasaudit.report.figure_text import decimals
 from pytest_biasaudit.report.mitigation_words import not_licensed
 from pytest_biasaudit.report.page import render_page
 from pytest_biasaudit.report.svg import COLOURS
-from pytest_biasaudit.report.transfer_rows import decimals, matrices
+from pytest_biasaudit.report.transfer_rows import matrices
 
 
 @pytest.fixture(scope="module")

@@ -2,24 +2,23 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from types import ModuleType
 
 import pytest
 
 from pytest_biasaudit.mitigation.generalising.rows import Figure, TransferRow
+from pytest_biasaudit.report.figure_text import decimals, perplexity_text
+from pytest_biasaudit.report.transfer_charts import matrix_picture, steps, told_apart
 from pytest_biasaudit.report.transfer_rows import (
     LEVELS,
     POOLED,
     blocks,
-    decimals,
     grid_of,
     matrices,
     matrix_grid,
-    perplexity_text,
-    steps,
     study_facts,
-    told_apart,
 )
 from pytest_biasaudit.stats.interval import Interval
 
@@ -206,6 +205,37 @@ def test_a_matrix_without_figures_says_where_the_reasons_are(mitigation: ModuleT
     grid = matrix_grid(matrix, anchor="m")
     assert all("reason" not in line for row in grid.rows for cell in row for line in cell.under)
     assert grid.notes
+
+
+def texts_of(svg: str) -> dict[str, bool]:
+    """What a picture says, and whether in bold."""
+    found = re.findall(r"<text([^>]*)>(.*?)</text>", svg, re.DOTALL)
+    return {words.strip(): "bold" in style or "700" in style for style, words in found}
+
+
+def test_a_figure_of_the_same_prompts_never_looks_like_those_of_others(mitigation: ModuleType) -> None:
+    """Without held-out rows nothing in brackets takes the weight off it."""
+    rows = (
+        mitigation.row("context", ("a",), "a", removed=0.77),
+        mitigation.row("cross-context", ("b",), "a", removed=0.11),
+    )
+    bold = texts_of(matrix_picture(matrices(rows)[0], ids="m").svg)
+    assert bold["0.11"]
+    assert not bold["0.77"]
+
+
+def test_what_was_held_out_is_drawn_and_told_where_its_own_prompts_gave_no_figure(mitigation: ModuleType) -> None:
+    rows = (
+        mitigation.row("leave-one-out", ("a",), "a", removed=0.33),
+        mitigation.row("context", ("a",), "a", removed=None, reason="too few answers"),
+        mitigation.row("cross-context", ("b",), "a", removed=None, reason="too few answers"),
+    )
+    picture = matrix_picture(matrices(rows)[0], ids="m")
+    assert texts_of(picture.svg)["(0.33)"]
+    assert (
+        "Found in a, evaluated in a, the same prompts: no figure, held out 0.33 (0.07 to 0.55)." in picture.description
+    )
+    assert "Found in b, evaluated in a: no figure." in picture.description
 
 
 def test_of_very_many_reasons_the_first_are_told_and_the_rest_counted(mitigation: ModuleType) -> None:

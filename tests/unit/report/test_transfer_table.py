@@ -81,6 +81,19 @@ def test_the_matrix_stands_under_the_tables(mitigation: ModuleType, lines_of: An
         assert part in matrix
 
 
+@pytest.mark.parametrize("width", [60, 88, 128])
+def test_every_figure_of_the_matrix_has_its_interval(mitigation: ModuleType, lines_of: Any, width: int) -> None:
+    rows = (
+        mitigation.row("leave-one-out", ("a",), "a", removed=0.5),
+        mitigation.row("context", ("a",), "a", removed=0.75),
+        mitigation.row("cross-context", ("b",), "a", removed=0.25),
+    )
+    text = " ".join("\n".join(lines_of(rows, width=width)).split())
+    matrix = text[text.index("Share of the bias removed by heads") :]
+    for interval in ("0.24 to 0.72", "0.49 to 0.97", "-0.01 to 0.47"):  # less 1.2 x 0.22, more 0.22
+        assert interval in matrix
+
+
 def test_what_it_does_not_license_is_the_last_word(mitigation: ModuleType, lines_of: Any) -> None:
     assert "Audit every context of use." in " ".join(lines_of(mitigation.rows())[-3:])
 

@@ -23,15 +23,8 @@ from pytest_biasaudit.report.canvas import (
     short,
     write,
 )
-from pytest_biasaudit.report.mitigation_rows import (
-    AuditBeside,
-    GroupBeside,
-    RemovedSet,
-    Spot,
-    Spread,
-    share_text,
-    title_of,
-)
+from pytest_biasaudit.report.mitigation_beside import AuditBeside, GroupBeside, Spread
+from pytest_biasaudit.report.mitigation_rows import RemovedSet, Spot, share_text, title_of
 from pytest_biasaudit.report.svg import COLOURS, drawing, inline_svg
 
 if TYPE_CHECKING:

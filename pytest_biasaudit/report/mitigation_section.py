@@ -13,16 +13,9 @@ from pytest_biasaudit.records.evidence import Evidence
 from pytest_biasaudit.records.record import AuditRecord
 from pytest_biasaudit.report import wording
 from pytest_biasaudit.report.grid import Grid, Shown
+from pytest_biasaudit.report.mitigation_beside import AuditBeside, Spread
 from pytest_biasaudit.report.mitigation_charts import groups_picture, where_picture
-from pytest_biasaudit.report.mitigation_rows import (
-    AuditBeside,
-    Mitigated,
-    RemovedSet,
-    Spot,
-    Spread,
-    mitigated,
-    share_text,
-)
+from pytest_biasaudit.report.mitigation_rows import Mitigated, RemovedSet, Spot, mitigated, share_text
 from pytest_biasaudit.report.mitigation_words import TITLE, not_licensed
 from pytest_biasaudit.report.transfer_charts import levels_picture, matrix_picture
 from pytest_biasaudit.report.transfer_rows import Block, blocks, grid_of, matrices, matrix_grid, study_facts
@@ -46,8 +39,8 @@ GROUPS = (
 )
 MATRIX = (
     "Found in the row's context, evaluated in the column's: the share of the bias that is gone. 1 is all, 0 none, below 0 more "
-    "bias than before. In a dashed frame, components were found on the very prompts they are evaluated on; the bold number in "
-    "brackets is what sets of the context's other variations remove, which counts."
+    "bias than before. In a dashed frame, components were found on the very prompts they are evaluated on, which is no evidence. "
+    "Where sets of the context's other variations were tried as well, what they remove stands under it in brackets."
 )
 STEPS = (
     "The further down, the further the components were found from the prompts they are evaluated on. Bars are intervals. What as "
@@ -60,7 +53,7 @@ def mitigation_section(
     evidence: Evidence, records: Sequence[AuditRecord], anchors: Sequence[str]
 ) -> Mapping[str, Any] | None:
     """What the template needs; None where nothing was removed and nothing studied."""
-    removed = {model.digest: found for model in evidence.models if (found := removed_from(model.achieved))}
+    removed = {model.digest: sets for model in evidence.models if (sets := removed_from(model.achieved))}
     found = mitigated(evidence.models, removed, list(zip(records, anchors, strict=True)))
     studies = evidence.transfer
     if not found and not studies:
@@ -262,7 +255,7 @@ def _bias_grid(one: AuditBeside, of: Mitigated, anchor: str) -> Grid:
             )
             for row in one.bias
         ),
-        notes=(),
+        notes=(f"{one.more} more figures of bias stand in the sections of the two models.",) if one.more else (),
     )
 
 

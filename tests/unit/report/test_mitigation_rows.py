@@ -11,8 +11,9 @@ import pytest
 
 from pytest_biasaudit.mitigation.removed import RemovedComponents, RemovedPlace
 from pytest_biasaudit.records.record import AuditRecord
+from pytest_biasaudit.report.mitigation_beside import MOST_ROWS, how_tested
 from pytest_biasaudit.report.mitigation_charts import short_kinds
-from pytest_biasaudit.report.mitigation_rows import how_tested, mitigated, share_text, spots_of, title_of
+from pytest_biasaudit.report.mitigation_rows import mitigated, share_text, spots_of, title_of
 from pytest_biasaudit.report.mitigation_section import ranges
 from pytest_biasaudit.stats.interval import Interval
 
@@ -204,6 +205,50 @@ def test_the_share_removed_stands_beside_the_metric_that_it_is_of(sample: Module
     assert rows["Standardised mean difference"].removed.under == ("-0.1 to 0.81",)
     others = [one.removed.text for name, one in rows.items() if name != "Standardised mean difference"]
     assert set(others) <= {"–"}  # noqa: RUF001
+
+
+@pytest.mark.parametrize(("versus", "text"), [("parent", "0.42"), ("base", "0.42"), ("another", "–")])  # noqa: RUF001
+def test_a_share_removed_since_another_model_is_not_shown_as_the_parents(
+    sample: ModuleType, mitigation: ModuleType, versus: str, text: str
+) -> None:
+    records = []
+    for record in sample.records():
+        if record.model.parent and record.audit.id == "offers":
+            (gap,) = (one for one in record.estimates if one.metric == "smd")
+            gone = replace(gap, metric="bias_removed", of="smd", value=0.42, versus=versus)
+            record = replace(record, estimates=(*record.estimates, gone))
+        records.append(record)
+    models = list({record.model.digest: record.model for record in records}.values())
+    (found,) = mitigated(models, {models[1].digest: (mitigation.heads(),)}, [(one, "a") for one in records])
+    (row,) = (
+        one
+        for audit in found.audits
+        if audit.audit == "offers"
+        for one in audit.bias
+        if one.metric == "Standardised mean difference"
+    )
+    assert row.removed.text == text
+
+
+def test_figures_of_bias_that_are_left_out_are_counted(sample: ModuleType, mitigation: ModuleType) -> None:
+    records = []
+    for record in sample.records():
+        if record.audit.id == "offers":
+            (gap,) = (one for one in record.estimates if one.metric == "smd")
+            many = tuple(replace(gap, groups=("white", f"group {at}")) for at in range(MOST_ROWS + 5))
+            record = replace(record, estimates=many)
+        records.append(record)
+    models = list({record.model.digest: record.model for record in records}.values())
+    (found,) = mitigated(models, {models[1].digest: (mitigation.heads(),)}, [(one, "a") for one in records])
+    (offers,) = (one for one in found.audits if one.audit == "offers")
+    assert (len(offers.bias), offers.more) == (MOST_ROWS, 5)
+
+
+def test_an_audit_that_asked_nothing_is_not_said_to_be_on_the_prompts_of_the_search(
+    sample: ModuleType, mitigation: ModuleType
+) -> None:
+    silenced = replace(record_of(sample, "offers"), outcomes=())
+    assert how_tested(silenced, [mitigation.heads()]) == ("Nothing was asked here.", False)
 
 
 def test_a_child_without_its_parent_in_the_run_keeps_its_picture_and_says_what_is_missing(

@@ -107,7 +107,7 @@ def confirmed(
     """Exact ablation of the components that a table puts first: those whose gap between the groups is largest.
 
     table  of attribution, or any other score of heads or neurons; the gap is taken over the cells of all its variations
-    most   how many are tried; NaN for the rest, which no choice takes
+    most   how many are tried, of those that have a score; NaN for the rest, which no choice takes
 
     Raises ValueError for a table of weights, which are too many to try one by one, and for groups that it has no cell of.
     """
@@ -124,7 +124,10 @@ def confirmed(
         for place in table.sizes
     }
     ranked = sorted(
-        ((-float(gap), int(place), number) for place, found in gaps.items() for number, gap in enumerate(found)),
+        (-float(gap), int(place), number)
+        for place, found in gaps.items()
+        for number, gap in enumerate(found)
+        if not np.isnan(gap)  # has no place in an order
     )
-    candidates = [(layer, number) for gap, layer, number in ranked[:most] if gap == gap]
+    candidates = [(layer, number) for _, layer, number in ranked[:most]]
     return ablation_scores(model, prompts, unit=unit, candidates=candidates, batch_size=batch_size)

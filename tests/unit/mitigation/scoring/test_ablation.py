@@ -103,6 +103,18 @@ def test_the_components_with_the_largest_gaps_are_confirmed_whichever_way_they_p
     assert found.method == "ablation"
 
 
+def test_components_without_a_score_take_no_place_among_the_confirmed() -> None:
+    model = byte_model()
+    table = by_hand("heads", {"0": [0.5, np.nan, 5.0, np.nan], "1": [np.nan, 0.1, 3.0, 0.2], "2": [np.nan] * 4})
+    found = confirmed(table, model, number_prompts(model), reference="white", group="black", most=3, batch_size=8)
+    tried = [
+        (int(place), int(at))
+        for place in found.sizes
+        for at in np.isfinite(found.scores(place, found.cells)).nonzero()[0]
+    ]
+    assert tried == [(0, 0), (0, 2), (1, 2)]
+
+
 def test_weights_are_not_confirmed_one_by_one_and_groups_must_be_there() -> None:
     model = byte_model()
     prompts = number_prompts(model)

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from pytest_biasaudit.compression.structure.finding import structure_of
 from pytest_biasaudit.compression.structure.places import Place
+from pytest_biasaudit.errors import ModelError
 from pytest_biasaudit.mitigation.lean import Leans, batched, lean_values, leans_of
 from pytest_biasaudit.mitigation.scored_prompt import ScoredPrompt
 from pytest_biasaudit.mitigation.scores import ArrayScores, Cell, Floats
@@ -50,7 +51,7 @@ def attributions(
     Cost: one forward and one backward pass over each different prompt, twice the rows where answers are several tokens
     long. The model is lent: no parameter gets a gradient, no hook stays.
     Raises DataError as `leans_of` does; RecipeError where the model has no such component, or no derivative; ModelError
-    where it gives NaN.
+    where it, or a derivative of it, gives NaN or infinity.
     """
     structure = structure_of(model.module)
     places: dict[Part, Mapping[int, Place]] = {unit: structure.of(unit) for unit in units}
@@ -69,7 +70,9 @@ def attributions(
             owners = [at for at, lean in enumerate(some) for _ in lean.rows]
             seen.begin(len(owners))
             backward(model, lean_values(model, some).sum())
-            sums.add(numbers, owners, seen.end())
+            found = seen.end()
+            _refuse_broken(model, found)
+            sums.add(numbers, owners, found)
     return {
         unit: ArrayScores(
             unit=unit,
@@ -82,6 +85,16 @@ def attributions(
         )
         for unit, own in places.items()
     }
+
+
+def _refuse_broken(model: CausalModel, found: Mapping[tuple[Part, str], NDArray[np.float64]]) -> None:
+    """NaN would stand for a component that was not tried, and never be chosen."""
+    for (unit, place), rows in found.items():
+        if not np.isfinite(rows).all():
+            raise ModelError(
+                f"{model.identity.name}: a derivative of a lean is not finite at the {unit} of layer {place}: the model is "
+                "broken, or its numbers are too narrow for a backward pass (float16: load it in bfloat16 or float32)"
+            )
 
 
 class _Seen:

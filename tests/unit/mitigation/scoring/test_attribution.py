@@ -11,7 +11,7 @@ import pytest
 import torch
 
 from pytest_biasaudit.compression.structure.finding import structure_of
-from pytest_biasaudit.errors import RecipeError
+from pytest_biasaudit.errors import ModelError, RecipeError
 from pytest_biasaudit.mitigation.lean import lean_values, leans_of
 from pytest_biasaudit.mitigation.scored_prompt import ScoredPrompt
 from pytest_biasaudit.mitigation.scoring.ablation import ablation_scores
@@ -164,6 +164,21 @@ def test_the_model_is_as_it_was_where_the_pass_breaks() -> None:
     handle.remove()
     assert all(parameter.requires_grad for parameter in module.parameters())
     assert all(part.training for part in module.modules())
+
+
+def test_a_derivative_that_is_no_number_is_an_error_and_not_a_component_that_is_never_chosen() -> None:
+    model = byte_model()
+    prompts = number_prompts(model)
+    _ = model.tree_pass
+
+    def bend(_part: Any, _given: Any, out: torch.Tensor) -> torch.Tensor:
+        return out + (out - out.detach()).abs().sqrt()  # adds 0, whose derivative is infinite
+
+    model.module.get_submodule("model.layers.2.mlp.down_proj").register_forward_hook(bend)
+    units: tuple[Part, ...] = ("heads", "neurons")
+    for unit in units:
+        with pytest.raises(ModelError, match=rf"derivative of a lean is not finite at the {unit} of layer"):
+            attribution_scores(model, prompts, unit=unit, batch_size=4)
 
 
 def test_it_works_where_gradients_are_off() -> None:

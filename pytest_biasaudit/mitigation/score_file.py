@@ -217,7 +217,7 @@ def _table(source: Path, head: dict[str, Any], origin: ScoresOrigin, model: Caus
         assert model is not None
         return magnitude_scores(model, unit=origin.unit, cells=origin.cells)
     if kind == "sums":
-        sums = _arrays(source, origin.cells, sizes)
+        sums = _arrays(source, origin.cells, sizes, partly=origin.method == "ablation")
         return ArrayScores(
             unit=origin.unit,
             method=origin.method,
@@ -252,9 +252,13 @@ def _table(source: Path, head: dict[str, Any], origin: ScoresOrigin, model: Caus
 
 
 def _arrays(
-    source: Path, cells: Sequence[Cell], sizes: Mapping[str, tuple[int, ...]]
+    source: Path, cells: Sequence[Cell], sizes: Mapping[str, tuple[int, ...]], *, partly: bool = False
 ) -> dict[Cell, dict[str, NDArray[np.float32]]]:
-    """By cell and name, every array of the file. Raises DataError for those that are missing, or too many."""
+    """By cell and name, every array of the file.
+
+    partly  NaN may stand for what was not tried
+    Raises DataError for arrays that are missing, too many, of another size, or with what is no number.
+    """
     from safetensors import SafetensorError
     from safetensors.numpy import load_file
 
@@ -269,6 +273,11 @@ def _arrays(
         f"array {name!r} is {found[name].dtype} {found[name].shape}; it must be float32 {size}"
         for name, size in wanted.items()
         if name in found and (found[name].shape != size or found[name].dtype != np.float32)
+    ]
+    faults = faults or [
+        f"array {name!r} holds what is not a finite number"
+        for name in wanted
+        if not (np.isfinite(found[name]) | (partly & np.isnan(found[name]))).all()
     ]
     if faults:
         raise DataError(str(source), limited(faults))

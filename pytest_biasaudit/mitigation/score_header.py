@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, get_args
 
 from pytest_biasaudit.errors import DataError
-from pytest_biasaudit.mitigation.components import METHODS_OF, Unit
+from pytest_biasaudit.mitigation.methods import SIGNED
+from pytest_biasaudit.mitigation.units import METHODS_OF, ScoreMethod, Unit
 
 SCHEMA = 1
 UNDER = "biasaudit_scores"
@@ -19,7 +20,13 @@ KEYS = (
     "schema", "kind", "unit", "method", "signed", "sizes", "inputs", "settings", "seed", "cells", "model", "model_digest",
     "weights_sha256", "contexts", "prompts_sha256", "libraries", "notes",
 )  # fmt: skip
-KINDS = ("sums", "squares", "magnitudes", "draws")
+METHODS_IN: Mapping[str, tuple[ScoreMethod, ...]] = {
+    "sums": ("attention", "attribution", "ablation", "wanda", "snip"),
+    "squares": ("wanda",),
+    "magnitudes": ("magnitude",),
+    "draws": ("random",),
+}
+"""By kind of file, whose scores it holds."""
 
 
 def read_header(source: Path) -> dict[str, Any]:
@@ -51,8 +58,8 @@ def _faults_of(head: dict[str, Any]) -> list[str]:
     faults += [f"unknown key {key!r}" for key in head if key not in KEYS]
     if faults:
         return faults
-    if head["kind"] not in KINDS:
-        faults.append(f"kind = {head['kind']!r}; valid: {', '.join(KINDS)}")
+    if head["kind"] not in METHODS_IN:
+        faults.append(f"kind = {head['kind']!r}; valid: {', '.join(METHODS_IN)}")
     if head["unit"] not in get_args(Unit) or head["method"] not in METHODS_OF.get(head["unit"], ()):
         faults.append(f"unit = {head['unit']!r} with method = {head['method']!r} is none that is defined")
     faults += [
@@ -90,7 +97,26 @@ def _faults_of(head: dict[str, Any]) -> list[str]:
         faults.append("draws need a seed, a whole number")
     if not _is_table(head["settings"], str):
         faults.append("settings must be a table of texts")
-    return faults
+    return faults or list(_contradictions(head))
+
+
+def _contradictions(head: dict[str, Any]) -> Iterator[str]:
+    """Keys that are each as they must be, and do not go together."""
+    kind, unit, method, cells = head["kind"], head["unit"], head["method"], head["cells"]
+    if method not in METHODS_IN[kind] or (kind == "squares" and unit != "weights"):
+        yield f"kind = {kind!r} holds scores by method {' or '.join(METHODS_IN[kind])}, not {method!r} of {unit}"
+    if head["signed"] is not (method in SIGNED):
+        yield f"signed = {head['signed']} with method = {method!r}; it must be {method in SIGNED}"
+    numbers = 2 if unit == "weights" else 1
+    if any(len(size) != numbers for size in head["sizes"].values()):
+        yield f"sizes of {unit} must be {('one whole number', 'two whole numbers')[numbers - 1]} above 0 each"
+    if len({tuple(cell[:3]) for cell in cells}) < len(cells):
+        yield "cells must differ from each other in variation, group or half"
+    if kind in ("sums", "squares"):
+        if not cells:
+            yield f"cells must have one row or more for {kind}"
+        if not all(cell[3] for cell in cells):
+            yield f"a cell of {kind} must have 1 prompt or more"
 
 
 def _is_cell(one: object) -> bool:

@@ -201,6 +201,14 @@ def rewritten(path: Path, arrays: dict[str, Any] | None = None, **changes: Any) 
         ({"settings": {"attention": 1}}, "settings must be a table of texts"),
         ({"kind": "draws", "seed": None}, "draws need a seed"),
         ({"kind": "squares"}, "squares need inputs"),
+        ({"kind": "magnitudes"}, "kind = 'magnitudes' holds scores by method magnitude, not 'attention'"),
+        ({"kind": "draws", "seed": 1}, "kind = 'draws' holds scores by method random, not 'attention'"),
+        ({"method": "attribution"}, "signed = False with method = 'attribution'; it must be True"),
+        ({"signed": True}, "signed = True with method = 'attention'; it must be False"),
+        ({"cells": [["c/a/w1", "black", 1, 0]]}, "a cell of sums must have 1 prompt or more"),
+        ({"cells": [["c/a/w1", "black", 1, 1], ["c/a/w1", "black", 1, 2]]}, "cells must differ from each other"),
+        ({"cells": []}, "cells must have one row or more"),
+        ({"sizes": {"0": [2, 1], "1": [2, 1]}}, "sizes of heads must be one whole number above 0 each"),
     ],
 )
 def test_a_file_that_does_not_say_what_it_must_is_refused(good: Path, changes: dict[str, Any], said: str) -> None:
@@ -209,6 +217,12 @@ def test_a_file_that_does_not_say_what_it_must_is_refused(good: Path, changes: d
         load_scores(good)
     assert said in str(caught.value)
     assert str(good) in str(caught.value)
+
+
+def test_scores_that_are_no_numbers_are_refused_where_the_method_scores_everything(good: Path) -> None:
+    rewritten(good, {"0/0": np.ones(2, dtype=np.float32), "0/1": np.array([1.0, np.nan], dtype=np.float32)})
+    with pytest.raises(DataError, match="array '0/1' holds what is not a finite number"):
+        load_scores(good)
 
 
 def test_files_of_something_else_are_refused(tmp_path: Path, good: Path) -> None:

@@ -14,6 +14,7 @@ import tempfile
 import weakref
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
@@ -23,7 +24,7 @@ from numpy.typing import NDArray
 
 from pytest_biasaudit.compression.linear import LinearLayer
 from pytest_biasaudit.compression.structure.finding import structure_of
-from pytest_biasaudit.errors import DataError, ModelError
+from pytest_biasaudit.errors import DataError, ModelError, RecipeError
 from pytest_biasaudit.mitigation.lean import TOKENS_AT_ONCE
 from pytest_biasaudit.mitigation.scored_prompt import ScoredPrompt
 from pytest_biasaudit.mitigation.scores import ArrayScores, Cell, Floats
@@ -51,7 +52,7 @@ def snip_scores(
     Memory: of weights, 4 bytes a weight for each cell (SmolLM2: 0.4 GiB a cell), beyond `IN_MEMORY` on disk; of units,
     next to nothing.
     Raises DataError where no prompt has an answer; RecipeError where the model has no such layers, or they are quantised;
-    ModelError where the loss is not finite.
+    ModelError where the loss or a derivative of it is not finite.
     """
     answered = [prompt for prompt in prompts if prompt.answer < len(prompt.tokens)]
     if prompts and not answered:
@@ -63,22 +64,22 @@ def snip_scores(
         named = {place.name: str(layer) for layer, place in structure.of("neurons").items()}
         layers = {name: layer for name, layer in layers.items() if name in named}
         if len(layers) < len(named):
-            weight_layers_missing = ", ".join(name for name in named if name not in layers)
-            raise DataError("snip", [f"no weights to read of {weight_layers_missing}"])
+            absent = ", ".join(name for name in named if name not in layers)
+            raise DataError("snip", [f"no weights to read of {absent}"])
     else:
         named = {name: name for name in layers}
     matrices = matrix_sizes(layers)
     sizes = {named[name]: ((shape[1],) if unit == "neurons" else tuple(shape)) for name, shape in matrices.items()}
     sums, folder = _room(cells, sizes)
     longest = max(len(prompt.tokens) for prompt in answered)
+    taken = _Derivatives(model, unit, cells, sums)
     with differentiated(model), ExitStack() as stack:
-        current: list[Batch] = []
         for name, layer in layers.items():
-            taking = _taking(name, named[name], layer, unit, current, cells, sums)
-            stack.callback(layer.layer.register_forward_hook(taking).remove)
+            stack.callback(layer.layer.register_forward_hook(taken.hook(name, named[name], layer)).remove)
         for batch in batches(model, answered, batch_size=max(1, min(batch_size, TOKENS_AT_ONCE // longest))):
-            current[:] = [batch]
+            taken.begin(batch)
             backward(model, _losses(model, batch).sum())
+            taken.end()
     if unit == "weights":
         for name, layer in layers.items():
             size = np.abs(matrix_of(layer))
@@ -118,42 +119,95 @@ def _losses(model: CausalModel, batch: Batch) -> torch.Tensor:
     return losses
 
 
-def _taking(
-    name: str,
-    place: str,
-    layer: LinearLayer,
-    unit: Literal["neurons", "weights"],
-    current: list[Batch],
-    cells: Sequence[Cell],
-    sums: Mapping[Cell, Mapping[str, Floats]],
-) -> Callable[[Any, tuple[Any, ...], torch.Tensor], torch.Tensor]:
-    """A hook that adds every row's |dL/dW|, made of what goes into the layer and the derivative of what comes out."""
-    weight: Any = layer.layer.weight
-    size = weight.detach().abs().float()
-    size = size.T if layer.transposed else size
+@dataclass
+class _Run:
+    """One run of a layer in a pass."""
 
-    def taking(_part: Any, given: tuple[Any, ...], out: torch.Tensor) -> torch.Tensor:
-        out = watched(out)
-        into = given[0].detach()
+    given: torch.Tensor
+    """(rows, tokens, inputs)."""
+    gradient: torch.Tensor | None = None
+    """(rows, tokens, outputs) of the loss, by what came out; None until the backward pass comes by, if it does."""
 
-        def came(gradient: torch.Tensor) -> None:
-            shares = current[0].shares
-            rows = shares.shape[1]
-            x = into.reshape(rows, -1, into.shape[-1]).float()
-            g = gradient.detach().reshape(rows, -1, gradient.shape[-1]).float()
-            for row in range(rows):
-                derivative = (g[row].T @ x[row]).abs()
-                if unit == "neurons":
-                    derivative = (derivative * size).sum(0)
-                plain = derivative.cpu().numpy()
-                for cell in shares[:, row].nonzero()[:, 0].tolist():
-                    count = float(shares[cell, row])
-                    sums[cells[cell]][place] += plain if count == 1 else plain * np.float32(count)
 
-        out.register_hook(came)  # type: ignore[no-untyped-call]  # torch has no types here
-        return out
+class _Derivatives:
+    """Adds every row's |dL/dW|, made of what goes into a layer and the derivative of what comes out."""
 
-    return taking
+    def __init__(
+        self,
+        model: CausalModel,
+        unit: Literal["neurons", "weights"],
+        cells: Sequence[Cell],
+        sums: Mapping[Cell, Mapping[str, Floats]],
+    ) -> None:
+        self._model, self._unit, self._cells, self._sums = model, unit, cells, sums
+        self._batch: Batch | None = None
+        self._runs: dict[str, list[_Run]] = {}
+        self._layers: dict[str, tuple[str, LinearLayer]] = {}
+
+    def begin(self, batch: Batch) -> None:
+        """Before a pass."""
+        self._batch, self._runs = batch, {}
+
+    def end(self) -> None:
+        """After the backward pass: layers that ran several times have their derivative now that all runs are known."""
+        for name, runs in self._runs.items():
+            if len(runs) > 1:
+                self._add(name, [run for run in runs if run.gradient is not None])
+        self._batch, self._runs = None, {}
+
+    def hook(self, name: str, place: str, layer: LinearLayer) -> Callable[[Any, tuple[Any, ...], Any], torch.Tensor]:
+        """Of a layer, to be run after it."""
+        self._layers[name] = (place, layer)
+
+        def ran(_part: Any, given: tuple[Any, ...], out: torch.Tensor) -> torch.Tensor:
+            assert self._batch is not None
+            rows, tokens = self._batch.ids.shape
+            into = given[0].detach()
+            if rows > 1 and into.numel() != rows * tokens * into.shape[-1]:
+                raise RecipeError(
+                    f"{name} is given {tuple(into.shape)} for {rows} x {tokens} tokens, not one input a token (an expert "
+                    "that sees some of them?), so prompts cannot be told apart in a batch; score with a batch size of 1"
+                )
+            out = watched(out)
+            run = _Run(given=into.reshape(rows, -1, into.shape[-1]))
+            runs = self._runs.setdefault(name, [])
+            runs.append(run)
+
+            def came(gradient: torch.Tensor) -> None:
+                run.gradient = gradient.detach().reshape(rows, -1, gradient.shape[-1])
+                if len(runs) == 1:  # the backward pass begins when all layers have run
+                    self._add(name, self._runs.pop(name))
+
+            out.register_hook(came)  # type: ignore[no-untyped-call]  # torch has no types here
+            return out
+
+        return ran
+
+    def _add(self, name: str, runs: Sequence[_Run]) -> None:
+        """Adds a layer's derivatives, each row's the sum over its runs and their tokens before its size is taken."""
+        assert self._batch is not None
+        place, layer = self._layers[name]
+        weight: Any = layer.layer.weight
+        size = weight.detach().abs().float() if self._unit == "neurons" else None
+        if size is not None and layer.transposed:
+            size = size.T
+        shares = self._batch.shares
+        for row in range(shares.shape[1]):
+            parts = [run.gradient[row].float().T @ run.given[row].float() for run in runs if run.gradient is not None]
+            if not parts:
+                continue
+            derivative = torch.stack(parts).sum(0).abs() if len(parts) > 1 else parts[0].abs()
+            if size is not None:
+                derivative = (derivative * size).sum(0)
+            plain = derivative.cpu().numpy()
+            if not np.isfinite(plain).all():
+                raise ModelError(
+                    f"{self._model.identity.name}: a derivative of the loss is not finite at {name}: the model is broken, or "
+                    "its numbers are too narrow for a backward pass (float16: load it in bfloat16 or float32)"
+                )
+            for cell in shares[:, row].nonzero()[:, 0].tolist():
+                count = float(shares[cell, row])
+                self._sums[self._cells[cell]][place] += plain if count == 1 else plain * np.float32(count)
 
 
 def _room(

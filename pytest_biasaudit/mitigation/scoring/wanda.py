@@ -157,7 +157,7 @@ class InputPass:
         if batch is None:
             return
         first, own = self._last, given[0] if given else None
-        shared = first is not None and own is first[1] and name not in self._run
+        shared = first is not None and own is first[1] and name != first[0]
         source = first[0] if first is not None and shared else name
         if self._inputs.setdefault(name, source) != source:
             raise RecipeError(

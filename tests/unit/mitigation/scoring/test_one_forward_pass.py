@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import SimpleNamespace
 from typing import Any
@@ -248,6 +248,22 @@ def test_wanda_shares_inputs_that_are_one_tensor() -> None:
     assert {table.inputs[f"{at}.self_attn.{one}_proj"] for one in "qkv"} == {f"{at}.self_attn.q_proj"}
     assert {table.inputs[f"{at}.mlp.{one}_proj"] for one in ("gate", "up")} == {f"{at}.mlp.gate_proj"}
     assert all(len(one) == 4 * 3 for one in table.squares.values())
+
+
+def _input_norms(module: Any) -> Callable[[str], Any]:
+    found = forward_scores(causal(module), drawn_prompts(), wanted=FROM_A_PASS[2:], batch_size=4)
+    table: Any = found["weights", "wanda"]
+    return lambda place: table.input_norms(place, table.cells)
+
+
+def test_a_layer_that_runs_twice_in_a_pass_has_the_squares_of_both_inputs() -> None:
+    twice, copied = tiny("llama"), tiny("llama")
+    twice.model.layers[1] = twice.model.layers[0]
+    copied.model.layers[1].load_state_dict(copied.model.layers[0].state_dict())
+    shared, apart = (_input_norms(module) for module in (twice, copied))
+    for place in ("self_attn.q_proj", "self_attn.v_proj", "mlp.up_proj", "mlp.down_proj"):
+        both = [apart(f"model.layers.{layer}.{place}") ** 2 for layer in (0, 1)]
+        assert np.allclose(shared(f"model.layers.0.{place}") ** 2, sum(both), rtol=1e-4)
 
 
 def test_wanda_reads_the_weights_as_they_are_when_asked() -> None:

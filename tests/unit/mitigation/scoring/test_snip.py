@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from pytest_biasaudit.compression.linear import linear_layers
 from pytest_biasaudit.compression.structure.finding import structure_of
-from pytest_biasaudit.errors import DataError, RecipeError
+from pytest_biasaudit.errors import DataError, ModelError, RecipeError
 from pytest_biasaudit.mitigation.scored_prompt import ScoredPrompt
 from pytest_biasaudit.mitigation.scoring import snip
 from pytest_biasaudit.mitigation.scoring.snip import snip_scores
@@ -72,6 +72,38 @@ def test_a_units_snip_is_the_sum_over_its_column_of_the_down_projection(architec
             table.scores(str(layer), table.cells), expected[place.name].sum(0), rtol=1e-3, atol=1e-7
         )
     assert table.sizes == {"0": (48,), "1": (48,), "2": (48,)}
+
+
+def test_a_layer_that_runs_twice_in_a_pass_has_one_derivative() -> None:
+    module = tiny("llama")
+    module.model.layers[1] = module.model.layers[0]
+    prompts = drawn_prompts()
+    table = snip_scores(causal(module), prompts, unit="weights", batch_size=4)
+    assert "model.layers.1.mlp.down_proj" not in table.sizes
+    for cell in table.cells:
+        for place, scores in plainly(module, [one for one in prompts if one.cell == cell]).items():
+            assert np.allclose(table.scores(place, [cell]), scores, rtol=1e-4, atol=1e-7)
+
+
+def test_a_layer_that_sees_some_tokens_cannot_tell_prompts_of_a_batch_apart() -> None:
+    module = tiny("llama")
+    expert: Any = module.model.layers[1].mlp
+
+    def some(hidden: torch.Tensor) -> torch.Tensor:
+        flat = hidden.flatten(0, 1)
+        chosen = torch.arange(len(flat)) % 2 == 0
+        made = torch.zeros_like(flat)
+        made[chosen] = type(expert).forward(expert, flat[chosen])
+        return made.view_as(hidden)
+
+    expert.forward = some
+    prompts = drawn_prompts()
+    with pytest.raises(RecipeError, match=r"not one input a token .*; score with a batch size of 1"):
+        snip_scores(causal(module), prompts, unit="weights", batch_size=4)
+    table = snip_scores(causal(module), prompts, unit="weights", batch_size=1)
+    for cell in table.cells:
+        for place, scores in plainly(module, [one for one in prompts if one.cell == cell]).items():
+            assert np.allclose(table.scores(place, [cell]), scores, rtol=1e-4, atol=1e-7)
 
 
 def test_prompts_that_pull_in_opposite_directions_do_not_cancel() -> None:
@@ -139,6 +171,18 @@ def test_the_model_is_as_it_was_and_no_parameter_has_a_gradient() -> None:
     assert (tensors_sha256(module), hooks_of(module)) == (before, hooks)
     assert all(parameter.requires_grad and parameter.grad is None for parameter in module.parameters())
     assert all(part.training for part in module.modules())
+
+
+@pytest.mark.parametrize("unit", ["weights", "neurons"])
+def test_a_derivative_that_is_no_number_is_an_error(unit: Any) -> None:
+    module = tiny("llama")
+
+    def bend(_part: Any, _given: Any, out: torch.Tensor) -> torch.Tensor:
+        return out + (out - out.detach()).abs().sqrt()  # adds 0, whose derivative is infinite
+
+    module.model.layers[2].mlp.down_proj.register_forward_hook(bend)
+    with pytest.raises(ModelError, match="derivative of the loss is not finite at"):
+        snip_scores(causal(module), drawn_prompts(), unit=unit, batch_size=4)
 
 
 def test_a_model_whose_weights_are_levels_is_refused() -> None:

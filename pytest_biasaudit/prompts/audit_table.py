@@ -7,6 +7,7 @@ named, and the whole text. Other columns are left alone. May import prompt types
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -30,6 +31,8 @@ COLUMNS = ("scenario", "variation", "name_group", "name", "context_level", "prom
 ANSWERED = ("model", "response")
 """Columns of a table that holds answers too: a prompt then stands there once for each answer."""
 RACES, GENDERS = ("white", "black"), ("men", "women")
+_CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]")
+"""All but the tabulator and line breaks."""
 _ORIGIN = Origin(title="a table of prompts", url="", licence="", files=())
 
 
@@ -185,6 +188,8 @@ def _row_faults(cells: Mapping[str, str], races: tuple[str, ...] | None) -> Iter
             yield f"{column} is blank"
         elif column != "prompt_text" and not cell.isprintable():
             yield f"{column} holds a line break or control character: {cell!r}"
+        elif found := _CONTROL.search(cell):
+            yield f"{column} holds the control character {found[0]!r}, which no prompt has a use for"
     group, name, text = cells["name_group"], cells["name"], cells["prompt_text"]
     race, _, gender = group.rpartition("_")
     if group and (not race or gender not in GENDERS or (races is not None and race not in races)):

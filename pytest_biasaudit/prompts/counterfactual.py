@@ -17,7 +17,16 @@ from pytest_biasaudit.prompts.prompt import Person, Prompt
 from pytest_biasaudit.prompts.slug import slug
 from pytest_biasaudit.prompts.template import fill, slots_of
 
-__all__ = ["PERSON_SLOTS", "Template", "build_prompts", "slug", "table_of", "templates_of", "texts_of"]
+__all__ = [
+    "PERSON_SLOTS",
+    "Template",
+    "build_prompts",
+    "people_list_of",
+    "slug",
+    "table_of",
+    "templates_of",
+    "texts_of",
+]
 
 PERSON_SLOTS = ("person", "first", "last", "pronoun")
 """Slots that the person fills: full name, first name, last name, subject pronoun."""
@@ -94,6 +103,17 @@ def table_of(context: Context, audit: CounterfactualAudit) -> PromptTable | None
         levels=spec.levels,
         sha256=spec.sha256,
     )
+
+
+def people_list_of(
+    context: Context, audit: CounterfactualAudit, *, extra: Mapping[str, Sequence[Person]] | None = None
+) -> PeopleList:
+    """The list that the audit's people are drawn from: the one it names, or of a table those in the part that is used.
+
+    Raises as `table_of` and `load_people` do.
+    """
+    table = table_of(context, audit)
+    return table.people if table else load_people(audit.people.source, beside=context.path.parent, extra=extra)
 
 
 def texts_of(audit: CounterfactualAudit) -> tuple[str, ...]:

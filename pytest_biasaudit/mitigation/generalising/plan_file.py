@@ -21,7 +21,7 @@ from pytest_biasaudit.mitigation.choosing.settings import Rule, Scope, Settings
 from pytest_biasaudit.mitigation.generalising.plan import ACROSS, COMBINE, LEVELS, Choice, Combine, Place, Plan
 from pytest_biasaudit.mitigation.generalising.rows import Level
 from pytest_biasaudit.mitigation.units import METHODS_OF, Mode, ScoreMethod, Unit
-from pytest_biasaudit.prompts.people import load_people
+from pytest_biasaudit.prompts.counterfactual import people_list_of
 from pytest_biasaudit.prompts.prompt import Person
 
 ReadContext = Callable[[Path], Context]
@@ -175,7 +175,7 @@ def _compared(
             continue
         declared = people.groups[people.attributes.index(attribute)]
         if not declared:
-            declared = load_people(people.source, beside=place.context.path.parent, extra=extra).groups(attribute)
+            declared = people_list_of(place.context, place.audit, extra=extra).groups(attribute)
         there.append((place.context.path.name, declared))
     if not there:
         return attribute, None

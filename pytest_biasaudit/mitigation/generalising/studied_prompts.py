@@ -15,8 +15,8 @@ from pytest_biasaudit.mitigation.choosing.places import capped
 from pytest_biasaudit.mitigation.generalising.plan import Place, Plan
 from pytest_biasaudit.mitigation.generalising.result import Half, StudiedContext, StudiedPerson
 from pytest_biasaudit.mitigation.trial import Variation, variations_of
-from pytest_biasaudit.prompts.counterfactual import build_prompts, templates_of
-from pytest_biasaudit.prompts.people import cells_of, load_people
+from pytest_biasaudit.prompts.counterfactual import build_prompts, people_list_of, templates_of
+from pytest_biasaudit.prompts.people import cells_of
 from pytest_biasaudit.prompts.prompt import Person
 
 LEAST = 2
@@ -111,7 +111,7 @@ def _declared_people(plan: Plan, place: Place, extra: Mapping[str, Sequence[Pers
 def _cells(plan: Plan, place: Place, extra: Mapping[str, Sequence[Person]] | None) -> Counter[str]:
     """Of how many intersections each of the two groups is made; of one where attributes do not cross."""
     people = place.audit.people
-    people_list = load_people(people.source, beside=place.context.path.parent, extra=extra)
+    people_list = people_list_of(place.context, place.audit, extra=extra)
     at = people.attributes.index(plan.attribute)
     return Counter(cell[at] for cell in cells_of(people_list, people) if cell[at] in plan.groups)
 

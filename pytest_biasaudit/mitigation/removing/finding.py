@@ -239,10 +239,11 @@ def _groups(
     context: Context, audit: CounterfactualAudit, attribute: str, wanted: object, where: str, materials: Materials
 ) -> tuple[str, str]:
     """(reference, group). Raises RecipeError for one group only, and where it is open which of several is meant."""
-    from pytest_biasaudit.prompts.people import cells_of, load_people
+    from pytest_biasaudit.prompts.counterfactual import people_list_of
+    from pytest_biasaudit.prompts.people import cells_of
 
     try:
-        people = load_people(audit.people.source, beside=context.path.parent, extra=materials.people)
+        people = people_list_of(context, audit, extra=materials.people)
         at = audit.people.attributes.index(attribute)
         known = list(dict.fromkeys(cell[at] for cell in cells_of(people, audit.people)))
     except ContextError as fault:

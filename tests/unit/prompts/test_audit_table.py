@@ -246,6 +246,33 @@ def test_another_digest_than_the_declared_one_is_refused(tmp_path: Path) -> None
         read_audit_table("audit.csv", beside=tmp_path, sha256="0" * 64)
 
 
+@pytest.mark.parametrize("character", ["\0", "\x1b", "\x7f", "\x85"])
+def test_a_prompt_holds_no_control_characters_beside_tabulators_and_line_breaks(tmp_path: Path, character: str) -> None:
+    table = rows()
+    table[2]["prompt_text"] += f" Be{character}brief."
+    (fault,) = faults(tmp_path, as_csv(table))
+    assert fault == f"line 4: prompt_text holds the control character {character!r}, which no prompt has a use for"
+    for row in table:
+        row["prompt_text"] = row["prompt_text"].replace(character, "\t") + "\nOne number.\r\n"
+    table[2]["prompt_text"] = rows()[2]["prompt_text"] + "\nOne number.\r\n"
+    assert len(read(tmp_path, as_csv(table)).texts) == 72
+
+
+def test_a_cell_of_ten_megabytes_is_refused_by_its_line(tmp_path: Path) -> None:
+    (fault,) = faults(tmp_path, changed(set_cell(3, "prompt_text", "Adam Alder " + "x" * 10**7)))
+    assert fault == "line 3: not readable as CSV: field larger than field limit (131072)"
+
+
+def test_names_are_looked_for_as_they_stand_whatever_signs_they_have(tmp_path: Path) -> None:
+    signs = {"Adam Alder": "A*dam (Alder)", "Gil Oak": "[Gil]+ Oak?", "Ines Oak": "Ines\\1 Oak$"}
+    table = rows()
+    for row in table:
+        for name, other in signs.items():
+            row.update({key: row[key].replace(name, other) for key in ("name", "prompt_text")})
+    found = read(tmp_path, as_csv(table))
+    assert set(signs.values()) < {person.name for person in found.people.people}
+
+
 def test_a_table_is_a_people_list_too(tmp_path: Path) -> None:
     (tmp_path / "audit.csv").write_text(as_csv(rows()), encoding="utf-8")
     assert is_audit_table(tmp_path / "audit.csv")

@@ -151,3 +151,28 @@ def test_people_of_a_group_are_counted_over_its_intersections(tmp_path: Path) ->
         PlanError, match="max_people = 1: a group of context 'roofs' is 2 intersections of race and gender"
     ):
         studied_variations(replace(plan, max_people=1), seed=7)
+
+
+def test_a_table_of_prompts_gives_the_people_of_the_part_that_is_used(tmp_path: Path) -> None:
+    """Another scenario of the same file may be about other people, and says nothing of this one."""
+    path = write_study(tmp_path, contexts=CONTEXTS)
+    named = {"white_men": ["Adam Alder", "Bert Birch"], "black_men": ["Gil Oak", "Hal Pine"]}
+    lines = ["scenario,variation,name_group,name,context_level,prompt_text"]
+    for group, names in named.items():
+        lines += [f"sale,lamp,{group},{name},low,{name} sells a lamp." for name in names]
+    lines.append("race,unique,white_women,Dora Elm,low,Dora Elm runs.")
+    lines.append("race,other,white_women,Edna Elm,low,Edna Elm runs.")
+    (tmp_path / "audit.csv").write_text("\n".join(lines) + "\n", encoding="utf-8")
+    context = tmp_path / "roofs.bias.toml"
+    text = context.read_text(encoding="utf-8")
+    kept, _, limits = text.partition("[[audit]]")
+    _, _, limits = limits.partition("[audit.outcome]")
+    context.write_text(
+        f'{kept}[[audit]]\nid = "quotes"\nkind = "counterfactual"\n\n[audit.table]\nfile = "audit.csv"\nscenario = "sale"\n\n'
+        f'[audit.people]\nattribute = "race"\n\n[audit.outcome]{limits}',
+        encoding="utf-8",
+    )
+    plan = read_plan(path)
+    assert plan.groups == ("white", "black")
+    (asked,) = studied_variations(plan, seed=0)["roofs"]
+    assert all(prompt.text.endswith("sells a lamp.") for prompt in asked.prompts)

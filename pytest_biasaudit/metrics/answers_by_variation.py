@@ -51,7 +51,8 @@ def answers_of(
     selected   the answer is whether the favourable option was chosen, and not its value
 
     A person is known by id within a group; rows are in order of id, so that the order of answers changes nothing. Raises
-    StatisticsError where a variation has more than one wording, or one prompt and repeat comes twice.
+    StatisticsError where a variation has more than one wording, one prompt and repeat comes twice, or `selected` is of answers
+    that choose nothing.
     """
     names = list(sides[0])
     rows: tuple[dict[str, int], dict[str, int]] = ({}, {})
@@ -72,6 +73,11 @@ def answers_of(
                 reading = one.reading
                 at[1] += 1.0
                 if reading.status == "ok" and reading.value is not None:
+                    if selected and reading.selected is None:
+                        raise StatisticsError(
+                            f"variation {names[column]!r}: the answer to {one.prompt.id!r} chose no option, so no rate of "
+                            "choosing is defined; a rate is of outcomes of kind choice or yes-no"
+                        )
                     at[0] += float(bool(reading.selected)) if selected else reading.value
                     at[2] += 1.0
                     at[3] += 1.0

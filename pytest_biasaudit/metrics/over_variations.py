@@ -33,7 +33,7 @@ SCALES: Mapping[GapMetric, Scale] = {
     "smd": "row",
     "smd_pooled": "pooled",
     "mean_difference": "none",
-    "rate_difference": "none",
+    "rate_difference": "rate",
 }
 MOST_NAMED = 3
 """Variations named in one reason."""
@@ -105,8 +105,8 @@ def over_variations(
     a row). A variation with too few answers, or whose gap is not defined, leaves the mean without a value: a mean over the
     others would be another figure. Where all answers are the same the gap is 0.
 
-    Raises StatisticsError for variations that are not the same now and before, a variation of several wordings, or an
-    unknown metric.
+    Raises StatisticsError for variations that are not the same now and before, a variation of several wordings, an unknown
+    metric, or a rate of answers that choose nothing.
     """
     if metric not in get_args(GapMetric):
         raise StatisticsError(f"no gap {metric!r} over variations; there are {', '.join(get_args(GapMetric))}")
@@ -148,8 +148,8 @@ def over_variations(
         metric=metric,
         attribute=attribute,
         groups=groups,
-        bias=_bias(found[0], names, level=level, seed=seed),
-        bias_before=_bias(found[1], names, level=level, seed=seed),
+        bias=_bias(found[0], names, metric=metric, level=level, seed=seed),
+        bias_before=_bias(found[1], names, metric=metric, level=level, seed=seed),
         removed=_removed(found[0], found[1], names, level=level, seed=seed),
         inlier_ratio=_share(
             [side.inliers for side in mine], [side.read for side in mine], names, "no number was read", level=level
@@ -169,7 +169,7 @@ def over_variations(
     )
 
 
-def _bias(found: Gaps, names: Sequence[str], *, level: float, seed: int) -> Figure:
+def _bias(found: Gaps, names: Sequence[str], *, metric: GapMetric, level: float, seed: int) -> Figure:
     import math
 
     import numpy as np
@@ -183,6 +183,8 @@ def _bias(found: Gaps, names: Sequence[str], *, level: float, seed: int) -> Figu
     if not math.isfinite(value):
         return Figure(value=None, interval=None, reason="the answers are too large to compute with")
     low, high = mean_absolute(found, level=level, seed=seed)
+    if metric == "rate_difference":
+        high = min(1.0, high)
     return _figure(value, low, high, level=level)
 
 

@@ -25,8 +25,10 @@ from pytest_biasaudit.stats.crossed import LARGEST, t_quantile
 from pytest_biasaudit.stats.unvaried import unseen_share
 
 Floats = NDArray[np.float64]
-Scale = Literal["row", "pooled", "none"]
-"""What a difference of means is over: the root of the mean of both groups' variances, the pooled one, or nothing."""
+Scale = Literal["row", "pooled", "none", "rate"]
+"""What a difference of means is over: the root of the mean of both groups' variances, the pooled one, or nothing; "rate" is
+nothing too, of answers from 0 to 1."""
+STANDARDISED: tuple[Scale, ...] = ("row", "pooled")
 
 DRAWS = 1_000
 DEALS = 500
@@ -53,7 +55,7 @@ class Gaps:
     people: tuple[int, int]
     """People with an answer to any question."""
     unseen: Floats
-    """(questions,) how large a gap may be where every answer was the same; 0 elsewhere."""
+    """(questions,) how far a true gap may lie from one of groups that each answered all alike; 0 elsewhere."""
 
     @property
     def df(self) -> float:
@@ -68,7 +70,10 @@ def gaps(reference: Floats, group: Floats, *, scale: Scale, minimum: int, level:
     minimum           people with an answer that each group must have on a question; at least 3
 
     The errors' covariance is the jackknife's over people within groups: each person is left out of all questions at once.
-    Where all answers of a question are the same its gap is 0, and as large a gap as `unseen` may hide in people not asked.
+    Where all answers of a question are the same its gap is 0, and as large a gap as `unseen` may hide in people not asked: in
+    standard deviations of theirs; for rates with 1 as the furthest an answer may be off; for means that are over nothing
+    with the largest standard deviation of any question. So too where each group's are the same and the groups differ, which
+    only a gap over nothing may.
 
     Raises StatisticsError for tables of unlike questions, or a minimum below 3.
     """
@@ -85,6 +90,8 @@ def gaps(reference: Floats, group: Floats, *, scale: Scale, minimum: int, level:
         ]
     reasons = []
     unseen = np.zeros(len(values))
+    alike = ~((sides[0].squares > 0.0) | (sides[1].squares > 0.0))
+    unit = 1.0 if scale == "rate" else _largest_deviation(sides)
     for at in range(len(values)):
         counts = [int(side.n[at]) for side in sides]
         reason = ""
@@ -92,7 +99,9 @@ def gaps(reference: Floats, group: Floats, *, scale: Scale, minimum: int, level:
             reason = f"{counts[0]} and {counts[1]} people have an answer; {minimum} of each group are needed"
         elif max(side.largest[at] for side in sides) > LARGEST:
             reason = "an answer is too large to compute with"
-        elif scale != "none" and not (sides[0].squares[at] > 0.0 or sides[1].squares[at] > 0.0):
+        elif alike[at] and scale not in STANDARDISED:
+            unseen[at] = unit * math.hypot(*(_unseen(count, level) for count in counts))
+        elif alike[at]:
             if sides[0].mean[at] != sides[1].mean[at]:
                 reason = "answers do not vary within groups: the difference has no standard deviation to stand on"
             else:
@@ -104,7 +113,7 @@ def gaps(reference: Floats, group: Floats, *, scale: Scale, minimum: int, level:
             values[at] = math.nan
         reasons.append(reason)
     influence = np.vstack([side.spread(found) for side, found in zip(sides, left_out, strict=True)])
-    influence[:, np.isnan(values) | (unseen > 0.0)] = 0.0
+    influence[:, np.isnan(values) | alike] = 0.0
     people = tuple(int((~np.isnan(table)).any(axis=1).sum()) for table in (reference, group))
     return Gaps(
         values=values, reasons=tuple(reasons), influence=influence, people=(people[0], people[1]), unseen=unseen
@@ -135,7 +144,8 @@ def mean_absolute(found: Gaps, *, level: float, seed: int) -> tuple[float, float
     drawn = _drawn(influence, df=df, level=level, seed=seed)
     surplus = (np.abs(least + np.sign(values) * drawn) - least).mean(axis=1)
     low = float(np.abs(values).mean()) - float(np.quantile(surplus, 1.0 - tail + spent))
-    return max(0.0, low), high + float(found.unseen.sum()) / count
+    down, up = _hidden_in_mean(found)
+    return max(0.0, low - down), high + up
 
 
 def share_removed(found: Gaps, before: Gaps, *, level: float, seed: int) -> tuple[float, float] | None:
@@ -185,7 +195,11 @@ def share_removed(found: Gaps, before: Gaps, *, level: float, seed: int) -> tupl
     if ends is None:
         return None
     most, least_left = max((b + root) / a, ends[1]), max(0.0, min((b - root) / a, ends[0]))
-    most += float(found.unseen.sum()) / count / had
+    (down, up), (down_before, up_before) = _hidden_in_mean(found), _hidden_in_mean(before)
+    if down_before >= had:
+        return None
+    most = (most + up / had) / (1.0 - down_before / had)
+    least_left = max(0.0, least_left - down / had) / (1.0 + up_before / had)
     if most - least_left <= 1e-9 * max(1.0, most):
         # Every person answered the second time as the first, in one proportion: as many as were not seen may not.
         reach = _not_seen(found.people, questions=count, level=level) / had
@@ -295,14 +309,32 @@ def _hidden(people: int, level: float) -> float:
 
     With a share w of one group answering otherwise, by however much, the gap is sqrt(2 w / (1 - w)).
     """
-    share = unseen_share(people, people=people, templates=1, level=level)
+    share = _unseen(people, level)
     return math.sqrt(2.0 * share / (1.0 - share))
+
+
+def _hidden_in_mean(found: Gaps) -> tuple[float, float]:
+    """(down, up): how far below and above the mean of |d_v| the true one may lie by `unseen`; |0| only rises."""
+    sizes = np.abs(found.values)
+    return float(np.minimum(found.unseen, sizes).mean()), float(found.unseen.mean())
+
+
+def _unseen(people: int, level: float) -> float:
+    """The share of people that may answer one question otherwise, where none of those asked does."""
+    return unseen_share(people, people=people, templates=1, level=level)
+
+
+def _largest_deviation(sides: list[_Side]) -> float:
+    """Of any group on any question; 0 where nothing varies."""
+    with np.errstate(invalid="ignore", divide="ignore"):
+        variances = np.concatenate([np.where(side.n > 1, side.squares / (side.n - 1), 0.0) for side in sides])
+    return math.sqrt(float(variances[np.isfinite(variances)].max(initial=0.0)))
 
 
 def _gap(
     mean_r: Floats, squares_r: Floats, n_r: Floats, mean_g: Floats, squares_g: Floats, n_g: Floats, scale: Scale
 ) -> Floats:
-    if scale == "none":
+    if scale not in STANDARDISED:
         return np.asarray(mean_g - mean_r)
     if scale == "pooled":
         variance = (squares_r + squares_g) / (n_r + n_g - 2)

@@ -19,6 +19,8 @@ from pytest_biasaudit.outcomes.outcome import Outcome
 
 Answer = Callable[..., Outcome]
 Model = dict[str, list[Outcome]]
+UNSEEN_OF_16 = 3.841459 / (16 / 1.75 + 3.841459)
+"""Wilson's upper limit of 0 in 16, these being worth 16 / 1.75 independent ones (`proportion.design_effect`)."""
 GROUPS = ("white", "black")
 
 
@@ -134,6 +136,58 @@ def test_answers_all_alike_are_a_gap_of_zero_whose_interval_still_has_a_width(an
     assert found.removed.value == 1.0
     assert found.removed.interval is not None
     assert found.removed.interval.low < 0.9
+
+
+def chosen(one: Outcome, yes: bool) -> Outcome:
+    return replace(one, reading=replace(one.reading, value=0.9 if yes else 0.1, selected=yes))
+
+
+def rates(answer: Answer, white: list[int], black: list[int]) -> Model:
+    """One variation each: how many of 16 people of a group have the favourable option."""
+    made = model(answer, [0.0] * len(white))
+    for name, yes in zip(made, zip(white, black, strict=True), strict=True):
+        made[name] = [chosen(one, at % 16 < yes[at // 16]) for at, one in enumerate(made[name])]
+    return made
+
+
+def test_a_rate_that_is_the_same_for_everyone_asked_is_not_known_of_everyone(answer: Answer) -> None:
+    before = rates(answer, [15, 14, 15], [3, 2, 4])
+    for white, black, value in (([0, 0, 0], [0, 0, 0], 0.0), ([16, 16, 16], [0, 0, 0], 1.0)):
+        found = over(rates(answer, white, black), before, metric="rate_difference")
+        assert found.bias.value == value
+        assert found.bias.interval is not None
+        reach = 2**0.5 * UNSEEN_OF_16
+        assert (found.bias.interval.low, found.bias.interval.high) == pytest.approx(
+            (max(0.0, value - reach), min(1.0, value + reach)), abs=1e-3
+        )
+        assert found.removed.interval is not None
+        assert found.removed.interval.high - found.removed.interval.low > 0.2
+    mixed = over(rates(answer, [8, 0, 0], [9, 0, 0]), before, metric="rate_difference")
+    without = over(rates(answer, [8], [9]), {"v0": before["v0"]}, metric="rate_difference")
+    assert mixed.bias.interval is not None
+    assert without.bias.interval is not None
+    assert mixed.bias.interval.high == pytest.approx((without.bias.interval.high + 2 * reach) / 3, abs=2e-3)
+
+
+def test_means_that_are_the_same_for_everyone_asked_are_bounded_by_the_deviation_elsewhere(answer: Answer) -> None:
+    now = model(answer, [0.5, 0.5], seed=3)
+    now["v1"] = [told(one, 100.0) for one in now["v1"]]
+    found = over(now, now, metric="mean_difference")
+    alone = over({"v0": now["v0"]}, {"v0": now["v0"]}, metric="mean_difference")
+    assert found.bias.interval is not None
+    assert alone.bias.interval is not None
+    deviation = max(
+        float(np.std([one.reading.value or 0.0 for one in now["v0"] if one.prompt.person_id.startswith(group)], ddof=1))
+        for group in GROUPS
+    )
+    expected = (alone.bias.interval.high + 2**0.5 * UNSEEN_OF_16 * deviation) / 2
+    assert found.bias.interval.high == pytest.approx(expected, rel=1e-3)
+
+
+def test_a_rate_of_answers_that_choose_nothing_is_refused(answer: Answer) -> None:
+    now = model(answer, [1.0])
+    with pytest.raises(StatisticsError, match="variation 'v0': the answer to 'v0/white0' chose no option"):
+        over(now, now, metric="rate_difference")
 
 
 def test_two_answers_one_a_group_have_no_standard_deviation_to_stand_on(answer: Answer) -> None:

@@ -50,3 +50,8 @@ def perplexity_text(perplexity: float | None) -> str:
     if perplexity is None:
         return wording.NONE
     return wording.number(perplexity) if math.isfinite(perplexity) else "infinite"
+
+
+def counted(variations: int, people: int) -> str:
+    """As in "10 variations, 64 people"."""
+    return f"{variations} variation{'s' * (variations != 1)}, {people} people"

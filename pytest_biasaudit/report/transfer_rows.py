@@ -7,11 +7,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from pytest_biasaudit.report import wording
-from pytest_biasaudit.report.figure_text import cell, decimals, interval_of, perplexity_text, with_interval
+from pytest_biasaudit.report.figure_text import cell, counted, decimals, interval_of, perplexity_text, with_interval
 from pytest_biasaudit.report.grid import Grid, Shown
 from pytest_biasaudit.report.mitigation_rows import share_text
 
@@ -179,6 +179,10 @@ def grid_of(block: Block, *, anchor: str) -> Grid:
             "“Same prompts”: the components were found on the very prompts that they are evaluated on. Such a row shows that "
             "something was found, and nothing about other prompts."
         )
+    if any(map(chance_lines, block.rows)):
+        notes.append(
+            "“By chance”: what the bias would be on average if the groups did not differ at all; a mean of sizes is never nought."
+        )
     notes += _reasons(block.rows)
     return Grid(
         anchor=anchor,
@@ -210,7 +214,7 @@ def _cells(row: TransferRow, differ: bool) -> tuple[Shown, ...]:
         return (
             Shown(text=LEVELS["none"]),
             Shown(text="the model as it is"),
-            cell(row.bias),
+            _bias(row),
             Shown(text=wording.NONE),
             cell(row.inlier_ratio, digits=3),
             cell(row.answer_rate, digits=3),
@@ -220,13 +224,19 @@ def _cells(row: TransferRow, differ: bool) -> tuple[Shown, ...]:
     return (
         Shown(text=found_on(row), under=tuple(_beside(row, differ))),
         Shown(text=CHOSEN[row.chosen]),
-        cell(row.bias),
+        _bias(row),
         cell(row.removed),
         cell(row.inlier_ratio, digits=3),
         cell(row.answer_rate, digits=3),
         Shown(text=perplexity_text(row.perplexity), under=tuple(_against(row))),
         Shown(text=components_text(row), under=(share_text(row.share),)),
     )
+
+
+def _bias(row: TransferRow) -> Shown:
+    """A mean of sizes is above nought by chance: what it would be without any difference stands under it."""
+    shown = cell(row.bias)
+    return replace(shown, under=(*shown.under, *chance_lines(row)))
 
 
 def _beside(row: TransferRow, differ: bool) -> Iterator[str]:
@@ -240,9 +250,9 @@ def _beside(row: TransferRow, differ: bool) -> Iterator[str]:
         yield SAME if row.chosen == "scored" else SAME_SHORT
 
 
-def counted(variations: int, people: int) -> str:
-    """As in "10 variations, 64 people"."""
-    return f"{variations} variation{'s' * (variations != 1)}, {people} people"
+def chance_lines(row: TransferRow) -> tuple[str, ...]:
+    """As in "by chance 0.30", where that is known; nothing under a figure that could not be had."""
+    return () if row.chance is None or row.bias.value is None else (f"by chance {decimals(row.chance)}",)
 
 
 def components_text(row: TransferRow) -> str:

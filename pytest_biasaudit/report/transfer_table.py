@@ -21,6 +21,7 @@ from pytest_biasaudit.report.transfer_rows import (
     Matrix,
     MatrixCell,
     blocks,
+    chance_lines,
     components_text,
     found_on,
     matrices,
@@ -124,14 +125,15 @@ def _table(block: Block, layout: int, *, unicode: bool) -> Table:
         count = "" if row.level == "none" else components_text(row)
         perplexity = perplexity_text(row.perplexity)
         if layout == WIDE:
-            figures = [_figure(row.bias), _figure(inliers, digits=3), _figure(answered, digits=3)]
+            figures = [_bias(row), _figure(inliers, digits=3), _figure(answered, digits=3)]
             cells = [place, *gone, *figures, perplexity, count]
         elif layout == NARROW:
-            figures = [_figure(row.bias), _value(inliers, digits=3), _value(answered, digits=3)]
+            figures = [_bias(row), _value(inliers, digits=3), _value(answered, digits=3)]
             cells = [place, *gone[:2], *figures, perplexity, count]
         else:
-            lines = [f"bias {_value(row.bias)}", f"inliers {_value(inliers)}", f"answered {_value(answered)}"]
-            cells = [place, *gone[:2], "\n".join([*lines, f"ppl {perplexity}", *([f"n {count}"] if count else [])])]
+            bias = "\n".join([f"bias {_value(row.bias)}", *chance_lines(row)])
+            lines = [bias, f"inliers {_value(inliers)}", f"answered {_value(answered)}", f"ppl {perplexity}"]
+            cells = [place, *gone[:2], "\n".join([*lines, *([f"n {count}"] if count else [])])]
         table.add_row(*(_text(cell) for cell in cells))
     return table
 
@@ -153,6 +155,10 @@ def _where(row: TransferRow, *, several: bool, sized: bool) -> str:
 def _removed(row: TransferRow | None) -> str:
     """Nothing for a set that was not evaluated, and for the model as it is."""
     return "" if row is None or row.level == "none" else _figure(row.removed)
+
+
+def _bias(row: TransferRow) -> str:
+    return "\n".join([_figure(row.bias), *chance_lines(row)])
 
 
 def _value(figure: Figure, *, digits: int = 2) -> str:

@@ -71,6 +71,15 @@ def test_a_row_shows_value_interval_share_and_what_it_cost(mitigation: ModuleTyp
     assert (components.text, components.under) == ("40", ("14.8 %",))
 
 
+def test_a_mean_of_sizes_stands_beside_what_chance_gives(mitigation: ModuleType) -> None:
+    one = replace(mitigation.row("names", ("a",), "a", removed=0.25, before=0.5), chance=0.297)
+    grid = grid_of(blocks((one,))[0], anchor="a")
+    assert grid.rows[0][2].under[-1] == "by chance 0.30"
+    assert any(note.startswith("“By chance”") for note in grid.notes)
+    without = replace(one, bias=Figure(value=None, interval=None, reason="too few answers"))
+    assert grid_of(blocks((without,))[0], anchor="a").rows[0][2].under == ()
+
+
 def test_a_missing_figure_is_a_dash_and_its_reason_a_note(mitigation: ModuleType) -> None:
     one = mitigation.row(
         "leave-one-out", ("finance",), "finance", removed=None, reason="one variation: none to leave out"

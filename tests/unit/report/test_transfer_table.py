@@ -82,6 +82,14 @@ def test_the_matrix_stands_under_the_tables(mitigation: ModuleType, lines_of: An
 
 
 @pytest.mark.parametrize("width", [60, 88, 128])
+def test_a_mean_of_sizes_stands_beside_what_chance_gives_on_every_terminal(
+    mitigation: ModuleType, lines_of: Any, width: int
+) -> None:
+    one = replace(mitigation.row("names", ("a",), "a"), chance=0.297)
+    assert any("by chance 0.30" in line for line in lines_of((one,), width=width))
+
+
+@pytest.mark.parametrize("width", [60, 88, 128])
 def test_every_figure_of_the_matrix_has_its_interval(mitigation: ModuleType, lines_of: Any, width: int) -> None:
     rows = (
         mitigation.row("leave-one-out", ("a",), "a", removed=0.5),

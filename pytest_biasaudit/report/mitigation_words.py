@@ -54,7 +54,7 @@ def _same(same_prompts: bool) -> str:
 
 
 def _groups(groups: Sequence[str]) -> str:
-    about = f"Compared were {listed(groups)}, signalled by names. " if groups else ""
+    about = f"The groups compared were {listed(groups)}, told apart by names. " if groups else ""
     return f"{about}A gap between other groups may have stayed, grown or changed its side; it was not looked at here."
 
 

@@ -220,7 +220,8 @@ def _panel(axes: Axes, block: Block, found: Sequence[Step]) -> None:
         write(axes, 0.0, at + 7, short(label, 48))
         scored = step.removed.get("scored")
         if scored is not None:
-            write(axes, 1.0, at + 7, decimals(scored.value), align="right", weight="bold")
+            weight = "normal" if step.same_prompts else "bold"
+            write(axes, 1.0, at + 7, decimals(scored.value), align="right", weight=weight)
         first = at + 9 + LINE
         for ideal in (0.0, 1.0):
             ideal_line(axes, ideal, [first - 4, first + LINE * len(step.removed) - 4])

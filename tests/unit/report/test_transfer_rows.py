@@ -10,7 +10,7 @@ import pytest
 
 from pytest_biasaudit.mitigation.generalising.rows import Figure, TransferRow
 from pytest_biasaudit.report.figure_text import decimals, perplexity_text
-from pytest_biasaudit.report.transfer_charts import matrix_picture, steps, told_apart
+from pytest_biasaudit.report.transfer_charts import levels_picture, matrix_picture, steps, told_apart
 from pytest_biasaudit.report.transfer_rows import (
     LEVELS,
     POOLED,
@@ -229,6 +229,15 @@ def test_a_figure_of_the_same_prompts_never_looks_like_those_of_others(mitigatio
         mitigation.row("cross-context", ("b",), "a", removed=0.11),
     )
     bold = texts_of(matrix_picture(matrices(rows)[0], ids="m").svg)
+    assert bold["0.11"]
+    assert not bold["0.77"]
+
+
+def test_a_level_of_the_same_prompts_never_looks_like_those_of_others(mitigation: ModuleType) -> None:
+    rows = (mitigation.row("prompt", ("a",), "a", removed=0.77), mitigation.row("names", ("a",), "a", removed=0.11))
+    picture = levels_picture(blocks(rows)[0], ids="l")
+    assert picture
+    bold = texts_of(picture.svg)
     assert bold["0.11"]
     assert not bold["0.77"]
 

@@ -27,7 +27,7 @@ import torch
 
 from pytest_biasaudit.errors import DataError, ModelError
 from pytest_biasaudit.mitigation.contrast import contrast_of
-from pytest_biasaudit.mitigation.scored_prompt import ScoredPrompt
+from pytest_biasaudit.mitigation.scored_prompt import ScoredPrompt, written_after
 from pytest_biasaudit.mitigation.scores import Cell
 from pytest_biasaudit.models.causal import CausalModel, joined
 from pytest_biasaudit.models.protocol import Question
@@ -250,7 +250,11 @@ def _of_variation(
         if contrast is None:
             return None
         ends = _ends_of(model, (contrast.high, contrast.low))
-        return [_lean(model, name, text, (text + contrast.high, text + contrast.low), ends=ends) for text in texts]
+        both = (contrast.high, contrast.low)
+        return [
+            _lean(model, name, text, [written_after(model.tokenizer, text, answer) for answer in both], ends=ends)
+            for text in texts
+        ]
     kinds = {prompt.outcome.reading.selected is None for prompt in prompts if prompt.outcome.options}
     answers = [option for option, _ in options]
     points: tuple[float, ...] = ()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from pytest_biasaudit.errors import DataError
 from pytest_biasaudit.mitigation.scores import Cell
@@ -52,9 +52,9 @@ def scored_prompts(
               was chosen by likelihood stands after the prompt as `CausalModel.score_options` sets it
     halves    by `person_id`, as `halves_of` gives them
 
-    Prompt and answer are tokenised together; the answer begins with the first token in which they differ from the prompt
-    alone. The name is looked for as the prompts may show it: full; where it does not occur so, the first name; then the
-    last.
+    Prompt and answer are tokenised together (`written_after`); the answer begins with the first token in which they differ
+    from the prompt alone. The name is looked for as the prompts may show it: full; where it does not occur so, the first
+    name; then the last.
 
     Raises DataError for outcomes of another variation or text, people without the group or a half, a name that the prompt
     does not show, a text longer than the model's positions; ModelError for a prompt without a token.
@@ -87,7 +87,7 @@ def scored_prompts(
         if len(outcome.prompt_sha256) == SHA256 and outcome.prompt_sha256 != _sha256(bare):
             faults[f"{at} is rendered otherwise by this model than it was when the outcome was taken"] = None
             continue
-        text = joined(bare, outcome.text) if by_likelihood else bare + outcome.text
+        text = joined(bare, outcome.text) if by_likelihood else written_after(model.tokenizer, bare, outcome.text)
         alone, tokens = (tuple(one) for one in model.tokenizer([bare, text], add_special_tokens=special)["input_ids"])
         answer = max(1, _shared(alone, tokens)) if text != bare else len(tokens)
         shown = _shown_name(person, bare)
@@ -116,6 +116,27 @@ def prompts_sha256(prompts: Sequence[ScoredPrompt]) -> str:
     for prompt in prompts:
         digest.update(_sha256(prompt.text).encode())
     return digest.hexdigest()
+
+
+def written_after(tokenizer: Any, bare: str, answer: str) -> str:
+    """A rendered prompt with an answer in the model's own words after it.
+
+    Some tokenizers (sentencepiece) lose the blank in front of a text's first piece when it is decoded: "▁500" is told as "500".
+    There a blank is set where a writer would put one, so that the tokens are those that the model wrote.
+    """
+    from pytest_biasaudit.models.causal import joined
+
+    if not answer or answer[0].isspace() or bare[-1:].isspace() or not _loses_first_blank(tokenizer):
+        return bare + answer
+    return joined(bare, answer)
+
+
+def _loses_first_blank(tokenizer: Any) -> bool:
+    """Whether the tokens of " a" after another letter are decoded without their blank."""
+    one, both = (list(tokenizer(text, add_special_tokens=False)["input_ids"]) for text in ("b", "b a"))
+    added = both[_shared(one, both) :]
+    whole, alone = (str(tokenizer.decode(tokens, skip_special_tokens=True)) for tokens in (both, added))
+    return whole.endswith(" a") and alone == "a"
 
 
 def _shown_name(person: Person, text: str) -> str | None:

@@ -16,6 +16,9 @@ from pytest_biasaudit.models.protocol import Question
 from pytest_biasaudit.outcomes.likelihood import options_of, read_likelihood
 from pytest_biasaudit.outcomes.outcome import Reading
 from tests.leaning_samples import PEOPLE, asked, byte_model, number_prompts, option_prompts, scored_as
+from tests.scored_samples import causal
+from tests.tiny_architectures import tiny
+from tests.tokenizer_families import trained
 
 
 def values(model: CausalModel, prompts: list[ScoredPrompt], *, batch_size: int = 8) -> list[float]:
@@ -193,3 +196,14 @@ def test_batches_hold_so_many_rows_and_no_fewer_than_one_lean() -> None:
     assert [len(numbers) for numbers in batched(leans, batch_size=4)] == [2, 2]
     with pytest.raises(ValueError, match="batch_size is 0"):
         list(batched(leans, batch_size=0))
+
+
+def test_answers_lean_after_the_blank_that_decoding_lost() -> None:
+    tokenizer = trained("metaspace unigram")
+    model = causal(tiny("llama", vocab_size=len(tokenizer)), tokenizer)
+    prompts = number_prompts(model)
+    bare = prompts[0].outcome.prompt.text
+    written = [tuple(tokenizer(f"{bare} {answer}")["input_ids"]) for answer in ("64", "20")]
+    assert written[0] != tuple(tokenizer(f"{bare}64")["input_ids"])
+    for row in leans_of(model, prompts).leans[0].rows:
+        assert any(row == tokens[: len(row)] for tokens in written)

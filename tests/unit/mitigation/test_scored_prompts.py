@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from pytest_biasaudit.errors import DataError
-from pytest_biasaudit.mitigation.scored_prompt import prompts_sha256, scored_prompts
+from pytest_biasaudit.mitigation.scored_prompt import prompts_sha256, scored_prompts, written_after
 from pytest_biasaudit.mitigation.scores import Cell
 from pytest_biasaudit.models.causal import CausalModel
 from pytest_biasaudit.outcomes.outcome import Outcome
@@ -82,6 +82,28 @@ def test_an_answer_that_merges_with_the_prompt_begins_with_the_token_they_share(
     outcomes = [outcome_of(prompt, "e rest") for prompt in variation.prompts]
     amy, _ = scored_prompts(model(tokenizer), variation, outcomes, attribute="race", halves=HALVES)
     assert tokenizer.decode(amy.tokens[amy.answer :]).startswith(" the")  # one token of both
+
+
+@pytest.mark.parametrize("family", ["metaspace unigram", "byte-level BPE", "characters", "pieces over blanks"])
+def test_an_answer_has_the_tokens_that_the_model_wrote_where_decoding_loses_its_blank(family: str) -> None:
+    tokenizer = trained(family)
+    variation = sample("{person} pays?")
+    bare = variation.prompts[0].text
+    alone, whole = (tokenizer(text, add_special_tokens=False)["input_ids"] for text in (bare, f"{bare} 500"))
+    assert list(whole[: len(alone)]) == list(alone)
+    told = tokenizer.decode(whole[len(alone) :], skip_special_tokens=True)  # as `CausalModel.generate` tells it
+    outcomes = [outcome_of(prompt, told) for prompt in variation.prompts]
+    amy, _ = scored_prompts(model(tokenizer), variation, outcomes, attribute="race", halves=HALVES)
+    assert amy.text == f"{bare} 500"
+    wrote = list(whole[len(alone) :])
+    assert list(amy.tokens[amy.answer :][: len(wrote)]) == wrote  # some end every text with a token of their own
+
+
+def test_no_blank_is_set_where_a_writer_would_set_none() -> None:
+    tokenizer = trained("metaspace unigram")
+    for bare, answer in (("The price: $", "500"), ("A line\n", "500"), ("Say: ", "500"), ("It is", " 500"), ("It", "")):
+        assert written_after(tokenizer, bare, answer) == bare + answer
+    assert written_after(tokenizer, "[/INST]", "500") == "[/INST] 500"
 
 
 def test_a_chosen_option_stands_where_it_was_scored() -> None:

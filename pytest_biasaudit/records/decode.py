@@ -5,6 +5,7 @@ Raises EvidenceError where values fit the schema one by one but not one another 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -98,7 +99,13 @@ def context_from_plain(raw: Fitted) -> Context:
 
 
 def model_from_plain(raw: Fitted, *, pointer: str = "") -> ModelIdentity:
-    """A model's identity. Raises EvidenceError when its digest is not the digest of its own fields."""
+    """A model's identity.
+
+    Raises EvidenceError when its digest is not the digest of its own fields, and for removed components that do not add up.
+    """
+    for at, one in enumerate(raw["components"]):
+        if fault := _miscount(one):
+            raise EvidenceError(f"{pointer}/components/{at}: {fault}")
     model = ModelIdentity(
         name=raw["name"],
         source=raw["source"],
@@ -125,6 +132,29 @@ def model_from_plain(raw: Fitted, *, pointer: str = "") -> ModelIdentity:
             "the file was changed after it was written, or by another version"
         )
     return model
+
+
+def _miscount(removed: Fitted) -> str:
+    """What of a removed set cannot be, in words; "" where it adds up. A picture is drawn of these numbers."""
+    unit, dimensions = removed["unit"], 2 if removed["unit"] == "weights" else 1
+    for one in removed["places"]:
+        place, size, numbers = one["place"], one["size"], one["numbers"]
+        where = f"place {place!r}"
+        if unit != "weights" and not (place.isascii() and place.isdigit()):
+            return f"{where}: {unit} are told by the number of their layer"
+        if len(size) != dimensions:
+            return f"{where}: size {size} has {len(size)} numbers, and {unit} need {dimensions}"
+        if one["count"] > math.prod(size):
+            return f"{where}: {one['count']} of {math.prod(size)} were removed"
+        if unit == "heads" and (len(set(numbers)) != one["count"] or max(numbers, default=0) >= size[0]):
+            return f"{where}: the heads {numbers} are not {one['count']} of {size[0]}"
+    for key, counted in (
+        ("count", sum(one["count"] for one in removed["places"])),
+        ("total", sum(math.prod(one["size"]) for one in removed["places"])),
+    ):
+        if removed[key] != counted:
+            return f"{key} is {removed[key]}, and its places come to {counted}"
+    return ""
 
 
 def _declared_audit(raw: Fitted) -> Audit:

@@ -68,3 +68,46 @@ def test_an_evidence_file_with_them_fits_its_schema_and_one_that_miscounts_does_
     path.write_text(json.dumps(made), encoding="utf-8")
     with pytest.raises(EvidenceError, match="components/0/unit"):
         read_evidence(path)
+
+
+@pytest.mark.parametrize(
+    ("change", "fault"),
+    [
+        ({"count": 3}, "count is 3, and its places come to 2"),
+        ({"total": 9}, "total is 9, and its places come to 8"),
+        ({"place": "layer 1"}, "heads are told by the number of their layer"),
+        ({"size": [4, 4]}, "size [4, 4] has 2 numbers, and heads need 1"),
+        ({"numbers": [0, 4]}, "the heads [0, 4] are not 2 of 4"),
+        ({"numbers": [3, 3]}, "the heads [3, 3] are not 2 of 4"),
+        ({"numbers": [3]}, "the heads [3] are not 2 of 4"),
+    ],
+)
+def test_a_set_that_does_not_add_up_is_refused_and_not_drawn(change: dict[str, Any], fault: str) -> None:
+    _, child = evidence_sample.models()
+    plain: Any = json.loads(json.dumps(model_to_plain(replace(child, achieved=with_components(HEADS)))))
+    (one,) = plain["components"]
+    (one if change.keys() & {"count", "total"} else one["places"][1]).update(change)
+    with pytest.raises(EvidenceError) as caught:
+        model_from_plain(plain, pointer="/models/1")
+    assert str(caught.value).startswith("/models/1/components/0: ")
+    assert fault in str(caught.value)
+
+
+def test_a_set_scored_in_an_unknown_way_is_refused_and_not_told_as_written_by_hand(tmp_path: Any) -> None:
+    made: Any = evidence_sample.plain()
+    made["models"][0]["components"] = with_components(HEADS)["components"]
+    made["models"][0]["components"][0]["origin"]["method"] = "intuition"
+    path = tmp_path / "evidence.json"
+    path.write_text(json.dumps(made), encoding="utf-8")
+    with pytest.raises(EvidenceError, match="components/0/origin"):
+        read_evidence(path)
+
+
+def test_the_schema_knows_every_way_of_scoring() -> None:
+    from typing import get_args
+
+    from pytest_biasaudit.mitigation.units import ScoreMethod
+    from pytest_biasaudit.records.evidence import evidence_schema
+
+    method = evidence_schema()["$defs"]["component_origin"]["properties"]["method"]
+    assert method["enum"] == list(get_args(ScoreMethod))

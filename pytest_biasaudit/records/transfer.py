@@ -19,6 +19,7 @@ from pytest_biasaudit.mitigation.generalising.result import (
     StudiedSet,
 )
 from pytest_biasaudit.mitigation.generalising.rows import Figure, TransferRow
+from pytest_biasaudit.mitigation.generalising.schedule import OWN
 from pytest_biasaudit.models.protocol import ModelIdentity
 from pytest_biasaudit.records.plain_values import Plain, finite, text
 from pytest_biasaudit.stats.interval import Interval
@@ -53,9 +54,17 @@ def transfer_to_plain(result: Generalisation) -> Plain:
 def transfer_from_plain(raw: Fitted, *, model: ModelIdentity, pointer: str = "") -> Generalisation:
     """The study back in types; the sets themselves stay in their files.
 
-    Raises EvidenceError for a row that names an evaluation which is not there. `pointer`: where it stands in the file.
+    pointer  where it stands in the file
+
+    Raises EvidenceError for a row that names an evaluation which is not there, and for one on the prompts that its set was found
+    on that does not say so, or says so and is not.
     """
     for at, row in enumerate(raw["rows"]):
+        if row["same_prompts"] is not (row["level"] in OWN):
+            raise EvidenceError(
+                f"{pointer}/rows/{at}/same_prompts: it is {row['same_prompts']}, and level {row['level']!r} is "
+                f"{'' if row['level'] in OWN else 'not '}evaluated on the prompts that its sets were found on"
+            )
         for place in row["evaluations"]:
             if place >= len(raw["evaluations"]):
                 raise EvidenceError(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -181,3 +182,14 @@ def test_the_page_and_the_terminal_draw_from_the_evidence(studied: tuple[General
     plain = "\n".join(render_transfer(evidence.transfer, width=72, unicode=False))
     assert plain.isascii()
     assert all(len(line) <= 72 for line in plain.splitlines() if "|" in line)
+
+
+@pytest.mark.parametrize("level", ["prompt", "context", "names", "cross-context"])
+def test_a_row_that_hides_or_claims_the_same_prompts_is_refused(
+    studied: tuple[Generalisation, dict[str, Any]], level: str
+) -> None:
+    evidence = copy.deepcopy(studied[1])
+    at, row = next((at, one) for at, one in enumerate(evidence["transfer"][0]["rows"]) if one["level"] == level)
+    row["same_prompts"] = not row["same_prompts"]
+    with pytest.raises(EvidenceError, match=f"/transfer/0/rows/{at}/same_prompts"):
+        evidence_from_plain(evidence)

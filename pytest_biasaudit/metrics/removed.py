@@ -22,7 +22,8 @@ from pytest_biasaudit.stats.versus import LINEAR, answered_by_both
 
 Floats = NDArray[np.float64]
 
-RATES = ("rate_difference", "refusal_rate_difference")
+ABOUT_REFUSING = "refusal_rate_difference"
+RATES = ("rate_difference", ABOUT_REFUSING)
 STANDARDISED = ("smd", "smd_pooled")
 SAME_TO_ALL = (
     "every answer of the child is the same: nothing bounds what was not asked, and a model that answers everyone alike is "
@@ -46,8 +47,8 @@ def bias_removed(
     of                which metric, one of `stats.versus.LINEAR`
 
     p is that of nothing removed: child and parent equally far from 0. Where the parent's own value cannot be told from 0 at
-    this level the share is shown and not usable, and so it is where all the numbers that the child answers are the same; rates
-    that are the same everywhere keep the bound on cells not asked.
+    this level the share is shown and not usable, and so it is where the child answers everyone alike: one number or
+    one choice. A child that refuses nobody may answer well, and has the bound on cells not asked.
 
     Raises StatisticsError where the tables do not have the same shape.
     """
@@ -79,7 +80,7 @@ def bias_removed(
     if p == 0.0:
         return nothing(f"the parent's {of.name} is 0: there is no bias of which a share could be removed")
     value = 1.0 - abs(c) / abs(p)
-    if of.name not in RATES and scale == 0.0:  # no deviation and no difference: nothing would bound the interval
+    if of.name != ABOUT_REFUSING and _one_answer_to_all(child):
         return _not_usable(value, SAME_TO_ALL)
     if of_child.reason:
         return _not_usable(value, of_child.reason)
@@ -103,6 +104,11 @@ def bias_removed(
         interval=Interval(low=found.low, high=found.high, level=level, method=named(found.parts, by="paired, Fieller")),
         p=found.p,
     )
+
+
+def _one_answer_to_all(child: Pair) -> bool:
+    rows = np.concatenate([table[~np.isnan(table)] for table in child])
+    return bool(rows.min() == rows.max())
 
 
 def _not_usable(value: float | None, reason: str) -> Measured:

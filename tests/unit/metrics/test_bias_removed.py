@@ -97,6 +97,30 @@ def test_a_child_that_says_one_thing_to_everyone_has_not_kept_the_limit(answer: 
         assert "every answer of the child is the same" in found.message
 
 
+def test_a_child_that_chooses_one_option_or_refuses_for_everyone_has_not_kept_the_limit(answer: Answer) -> None:
+    def of(outcomes: list[Outcome], yes: Callable[[int, bool], bool], kind: str) -> list[Outcome]:
+        made = []
+        for at, one in enumerate(outcomes):
+            said = yes(at, one.prompt.person_id.startswith("black"))
+            ok = kind == "rate_difference" or not said
+            reading = replace(
+                one.reading, status="ok" if ok else "refused", value=0.5 if ok else None, selected=said if ok else None
+            )
+            made.append(replace(one, reading=reading))
+        return made
+
+    for kind in ("rate_difference", "refusal_rate_difference"):
+        limit = replace(LIMIT, of=kind)
+        asked = replace(audit(limit), outcome=OutcomeSpec(kind="choice" if kind == "rate_difference" else "number"))
+        before = of(model(answer, 0.0), lambda at, black: at % 5 > (0 if black else 3), kind)
+        for all_or_none in (True, False):
+            after = of(model(answer, 0.0), lambda _at, _black, said=all_or_none: said, kind)  # type: ignore[misc]
+            estimates = measure(asked, after, metrics=METRICS, seed=0, others={"parent": before})
+            found = judge_limits([(limit, estimates_of(limit, estimates))], metrics=METRICS, where=WHERE)[0]
+            answers_well = kind == "refusal_rate_difference" and not all_or_none
+            assert found.verdict is (Verdict.WITHIN if answers_well else Verdict.NOT_MEASURED), found.message
+
+
 @pytest.mark.parametrize(
     ("child_gap", "said"),
     [(None, "there are no answers of 'parent'"), (-3.0, "was not asked the same prompts")],

@@ -44,6 +44,12 @@ class TableSpec:
     variations: tuple[str, ...] = ()
     levels: tuple[str, ...] = ()
 
+    @property
+    def part(self) -> str:
+        """What is used of the table, in words: "scenario purchase; level low, high"; "" for all of it."""
+        used = (("scenario", self.scenarios), ("variation", self.variations), ("level", self.levels))
+        return "; ".join(f"{name} {', '.join(values)}" for name, values in used if values)
+
 
 @dataclass(frozen=True, kw_only=True)
 class OutcomeSpec:

@@ -82,13 +82,7 @@ def people_in_words(size: Size) -> str:
 def templates_in_words(audit: CounterfactualAudit) -> str:
     """Where the templates come from: "2 wordings x item (4)", or the table and what is used of it."""
     if audit.table is not None:
-        parts = (
-            ("scenario", audit.table.scenarios),
-            ("variation", audit.table.variations),
-            ("level", audit.table.levels),
-        )
-        used = "; ".join(f"{name} {', '.join(values)}" for name, values in parts if values)
-        return f"of the table {audit.table.file}" + (f" ({used})" if used else "")
+        return f"of the table {audit.table.file}" + (f" ({audit.table.part})" if audit.table.part else "")
     wordings = f"{len(audit.wordings)} wording{'s' if len(audit.wordings) > 1 else ''}"
     slots = ", ".join(f"{name} ({len(fillings)})" for name, fillings in audit.slots)
     return wordings + (f" x {slots}" if slots else "")

@@ -65,14 +65,9 @@ def audit_facts(record: AuditRecord) -> Facts:
 
 
 def _table_facts(table: TableSpec) -> Facts:
-    used = (("scenario", table.scenarios), ("variation", table.variations), ("level", table.levels))
-    chosen = "; ".join(f"{name} {', '.join(values)}" for name, values in used if values)
-    return [
-        (
-            "Prompts",
-            f"{len(table.templates)} templates of {table.file} ({chosen or 'all of it'}), sha256 {table.sha256}",
-        )
-    ]
+    count = len(table.templates)
+    templates = f"{count} template{'s' * (count != 1)}"
+    return [("Prompts", f"{templates} of {table.file} ({table.part or 'all of it'}), sha256 {table.sha256}")]
 
 
 def run_facts(run: RunInfo) -> Facts:

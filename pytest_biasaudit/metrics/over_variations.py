@@ -35,6 +35,9 @@ SCALES: Mapping[GapMetric, Scale] = {
     "mean_difference": "none",
     "rate_difference": "rate",
 }
+SAME_TO_ALL = (
+    "the model now answers everyone alike: one that says the same to all is mostly a broken one, not a fair one"
+)
 MOST_NAMED = 3
 """Variations named in one reason."""
 
@@ -103,7 +106,8 @@ def over_variations(
 
     A gap is that of `metrics.means.smd` on one wording: repeats of a prompt count once, by their mean (the study takes each as
     a row). A variation with too few answers, or whose gap is not defined, leaves the mean without a value: a mean over the
-    others would be another figure. Where all answers are the same the gap is 0.
+    others would be another figure. Where all answers are the same the gap is 0; where they are so in every variation, the
+    share removed has no interval, since a model that says one thing to everybody has no gap either.
 
     Raises StatisticsError for variations that are not the same now and before, a variation of several wordings, an unknown
     metric, or a rate of answers that choose nothing.
@@ -133,6 +137,8 @@ def over_variations(
         for reference, group in pairs
     ]
     mine = pairs[0]
+    told = np.vstack([side.values for side in mine])
+    alike = all(len(set(column[~np.isnan(column)].tolist())) < 2 for column in told.T)
     reasons = {}
     for at, name in enumerate(names):
         after, then = found[0].reasons[at], found[1].reasons[at]
@@ -150,7 +156,7 @@ def over_variations(
         groups=groups,
         bias=_bias(found[0], names, metric=metric, level=level, seed=seed),
         bias_before=_bias(found[1], names, metric=metric, level=level, seed=seed),
-        removed=_removed(found[0], found[1], names, level=level, seed=seed),
+        removed=_removed(found[0], found[1], names, alike=alike, level=level, seed=seed),
         inlier_ratio=_share(
             [side.inliers for side in mine], [side.read for side in mine], names, "no number was read", level=level
         ),
@@ -188,7 +194,8 @@ def _bias(found: Gaps, names: Sequence[str], *, metric: GapMetric, level: float,
     return _figure(value, low, high, level=level)
 
 
-def _removed(found: Gaps, before: Gaps, names: Sequence[str], *, level: float, seed: int) -> Figure:
+def _removed(found: Gaps, before: Gaps, names: Sequence[str], *, alike: bool, level: float, seed: int) -> Figure:
+    """`alike`: every variation now has one answer for everybody."""
     import numpy as np
 
     from pytest_biasaudit.stats.gaps import share_removed
@@ -201,6 +208,8 @@ def _removed(found: Gaps, before: Gaps, names: Sequence[str], *, level: float, s
     if not had > 0.0:
         return Figure(value=None, interval=None, reason="there was no bias before, so no share of it can be removed")
     value = 1.0 - float(np.abs(found.values).mean()) / had
+    if alike:
+        return Figure(value=value, interval=None, reason=SAME_TO_ALL)
     ends = share_removed(found, before, level=level, seed=seed)
     if ends is None:
         return Figure(

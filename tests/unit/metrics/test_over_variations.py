@@ -134,8 +134,15 @@ def test_answers_all_alike_are_a_gap_of_zero_whose_interval_still_has_a_width(an
     assert found.bias.interval.low == 0.0
     assert found.bias.interval.high > 0.2
     assert found.removed.value == 1.0
-    assert found.removed.interval is not None
-    assert found.removed.interval.low < 0.9
+    assert found.removed.interval is None  # else a model that says one thing to everybody would carry anywhere
+    assert "answers everyone alike" in found.removed.reason
+
+
+def test_a_share_is_judged_where_one_of_several_variations_is_answered_alike(answer: Answer) -> None:
+    before = model(answer, [1.0, 2.0])
+    now = model(answer, [0.5, 1.0])
+    now["v1"] = [told(one, 100.0) for one in now["v1"]]
+    assert over(now, before).removed.interval is not None
 
 
 def chosen(one: Outcome, yes: bool) -> Outcome:
@@ -160,8 +167,11 @@ def test_a_rate_that_is_the_same_for_everyone_asked_is_not_known_of_everyone(ans
         assert (found.bias.interval.low, found.bias.interval.high) == pytest.approx(
             (max(0.0, value - reach), min(1.0, value + reach)), abs=1e-3
         )
-        assert found.removed.interval is not None
-        assert found.removed.interval.high - found.removed.interval.low > 0.2
+        if value == 0.0:
+            assert (found.removed.value, found.removed.interval) == (1.0, None)
+        else:
+            assert found.removed.interval is not None
+            assert found.removed.interval.high - found.removed.interval.low > 0.2
     mixed = over(rates(answer, [8, 0, 0], [9, 0, 0]), before, metric="rate_difference")
     without = over(rates(answer, [8], [9]), {"v0": before["v0"]}, metric="rate_difference")
     assert mixed.bias.interval is not None

@@ -211,11 +211,17 @@ def test_the_matrix_has_the_own_prompts_on_its_diagonal_and_what_was_left_out_be
 
 @pytest.mark.parametrize(
     ("bound", "value"),
-    [("min_removed", float("nan")), ("min_removed", 1.01), ("min_inlier_ratio", 80.0), ("min_answer_rate", float("nan"))],
+    [
+        ("min_removed", float("nan")),
+        ("min_removed", 1.01),
+        ("min_inlier_ratio", 80.0),
+        ("min_answer_rate", float("nan")),
+    ],
 )
 def test_a_bound_that_decides_nothing_is_refused_and_not_inconclusive(bound: str, value: float) -> None:
+    bounds: dict[str, Any] = {bound: value}
     with pytest.raises(ValueError, match=rf"{bound} = {value!r}: valid is "):
-        assert_generalises(study(*both_ways(CARRIES, CARRIES)), inconclusive="skip", **{bound: value})
+        assert_generalises(study(*both_ways(CARRIES, CARRIES)), inconclusive="skip", **bounds)
 
 
 def test_a_set_without_components_is_no_evidence_however_low_the_bound() -> None:
@@ -228,6 +234,7 @@ def test_a_rule_that_the_level_does_not_know_is_said_with_what_it_knows() -> Non
     halves = row("names", ("finance",), "finance", CARRIES, rule="own")
     with pytest.raises(NotMeasured) as raised:
         assert_generalises(study(*both_ways(CARRIES, CARRIES), halves), level="names", combined="frequency")
-    assert "no row of level 'names' with combined = 'frequency'; of that level it has heads in finance, rule 'own'" in str(
-        raised.value
+    assert (
+        "no row of level 'names' with combined = 'frequency'; of that level it has heads in finance, rule 'own'"
+        in str(raised.value)
     )

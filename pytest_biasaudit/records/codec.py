@@ -40,7 +40,7 @@ from pytest_biasaudit.verdict.verdict import Judgement, Verdict
 
 
 def audit_to_plain(record: AuditRecord) -> Plain:
-    """One audit of one model, as the evidence holds it (design.md section 5.5, with more keys beside).
+    """One audit of one model, as the evidence holds it.
 
     Prompts stand once each in `prompts`, by the digest their outcomes name; of a benchmark only those
     that are quoted. Estimates that only a judgement holds are

@@ -53,7 +53,7 @@ def asked(
 
 
 def plain_scores(model: Any, test: AssociationTest, pooling: str) -> dict[str, float]:
-    """s(w, A, B) of every target sentence, as methods.md has SEAT: one sentence at a time, no padding, in loops."""
+    """s(w, A, B) of every target sentence, as SEAT takes them: one sentence at a time, no padding, in loops."""
     vectors = {}
     with torch.no_grad():
         for text in test.texts:

@@ -1,6 +1,6 @@
 """How big, by CrowS-Pairs: in how many pairs the more stereotypical sentence is the likelier one.
 
-Facts about metrics need no numpy; the arithmetic imports it. Formulas: Nangia et al. 2020 and its code (methods.md 3.4).
+Facts about metrics need no numpy; the arithmetic imports it. Formulas: Nangia et al. 2020 and its code.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """How much each attention head looks at the person's name. Imports torch.
 
-methods.md 1.7: the mean over generated tokens of the attention paid to the name, as the study's first code took it; or the
+The mean over generated tokens of the attention paid to the name, as the study's first code took it; or the
 maximum over the prompt's own positions after the name, as the later reproduction took it.
 """
 

@@ -1,6 +1,6 @@
 """How strongly weights and neurons are driven by the prompts of a cell: Wanda's score. Imports torch.
 
-Sun et al. 2023 (Wanda), by group of prompts as methods.md 1.8 has it: |W_ij| times the norm of input j over all tokens of
+Sun et al. 2023 (Wanda), by group of prompts as the pruning study's code has it: |W_ij| times the norm of input j over all tokens of
 a prompt, squares averaged over prompts. Every layer is scored on the input that it has in an ordinary pass.
 """
 
@@ -174,7 +174,7 @@ class UnitPass:
     """Reads how far each hidden unit of the MLPs is active: the mean over tokens of its absolute value.
 
     The score is that mean times the norm of the unit's column in the down projection: how much it writes.
-    Source: the study's unofficial reproduction, methods.md 1.8. The mean is taken in each prompt first, so that every
+    Source: the pruning study's unofficial reproduction. The mean is taken in each prompt first, so that every
     prompt counts alike, however long.
     """
 

@@ -1,7 +1,7 @@
 """What came back for CrowS-Pairs: the two sentences of each pair scored, in one of four published ways.
 
 Knows pairs, and models by protocol. Sources: Nangia et al. 2020 and its code; Meade et al. 2022 ("Bias Bench") and its
-code; the lm-evaluation-harness for the sum (methods.md 3.4).
+code; the lm-evaluation-harness for the sum.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """What came back for StereoSet: each cluster's three sentences scored, and how far the stereotype leads.
 
 Masked models are scored on the word that fills the blank, causal ones on whole sentences, as in Bias Bench's published
-code (methods.md 3.5). Knows items, and models by protocol.
+code. Knows items, and models by protocol.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """How strongly weights and neurons are driven by the prompts of a cell: Wanda's score. Imports torch.
 
-Sun et al. 2023 (Wanda), by group of prompts as the pruning study's code has it: |W_ij| times the norm of input j over all tokens of
-a prompt, squares averaged over prompts. Every layer is scored on the input that it has in an ordinary pass.
+Sun et al. 2023 (Wanda), by group of prompts as the pruning study's code has it: |W_ij| times the norm of input j over all
+tokens of a prompt, squares averaged over prompts. Every layer is scored on the input that it has in an ordinary pass.
 """
 
 from __future__ import annotations

@@ -34,6 +34,8 @@ SAME = "same prompts: no evidence that it carries"
 SAME_SHORT = "same prompts"
 HEADS = ("Found on", "Chosen", "Bias, {metric}", "Removed", "Inlier ratio", "Answered", "Perplexity", "Components")
 POOLED = "all others"
+MANY = 5.0
+"""Times as high a perplexity from which a percentage says less than the number of times."""
 MOST_REASONS = 8
 """Notes under one table."""
 
@@ -261,9 +263,12 @@ def components_text(row: TransferRow) -> str:
 
 
 def _against(row: TransferRow) -> Iterator[str]:
-    before = row.perplexity_before
-    if row.perplexity is not None and before is not None and math.isfinite(row.perplexity) and before > 0:
-        yield f"{row.perplexity / before - 1:+.1%}".replace("%", " %")
+    """How the perplexity compares with the model's as it is."""
+    now, before = row.perplexity, row.perplexity_before
+    if now is None or before is None or not (math.isfinite(now) and math.isfinite(before) and before > 0):
+        return
+    ratio = now / before
+    yield f"{ratio - 1:+.1%}".replace("%", " %") if ratio < MANY else f"{ratio:,.0f}-fold"
 
 
 def matrices(rows: Sequence[TransferRow]) -> tuple[Matrix, ...]:

@@ -112,6 +112,23 @@ def test_two_decimals_and_no_sign_on_nothing(value: float, text: str) -> None:
     assert decimals(value) == text
 
 
+@pytest.mark.parametrize(
+    ("before", "after", "said"),
+    [
+        (40.0, 60.0, ("+50.0 %",)),
+        (40.0, 360.0, ("9-fold",)),
+        (40.0, 4_864_655.0, ("121,616-fold",)),
+        (float("inf"), 40.0, ()),
+    ],
+)
+def test_a_perplexity_many_times_as_high_is_said_in_folds(
+    mitigation: ModuleType, before: float, after: float, said: tuple[str, ...]
+) -> None:
+    one = replace(mitigation.row("prompt", ("a",), "a"), perplexity_before=before, perplexity=after)
+    (block,) = blocks([one])
+    assert grid_of(block, anchor="a").rows[0][6].under == said
+
+
 def test_a_broken_model_has_an_infinite_perplexity_and_no_percentage(mitigation: ModuleType) -> None:
     assert perplexity_text(float("inf")) == "infinite"
     one = replace(mitigation.row("prompt", ("a",), "a"), perplexity=float("inf"))

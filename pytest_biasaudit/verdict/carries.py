@@ -66,13 +66,15 @@ def judge_rows(result: Generalisation, rows: Sequence[TransferRow], least: Least
 
 
 def verdict_of_figure(found: Figure, least: float, rule: CarryRule) -> Verdict:
-    """Whether a figure is at least so much: the whole interval (rule "upper"), or the value ("point")."""
-    if found.value is None:
+    """Whether a figure is at least so much: the whole interval (rule "upper"), or the value ("point").
+
+    Without an interval it is not measured under either: a share of a gap that was never told from none, or one that a model
+    which answers everyone alike has removed, has a value and says nothing.
+    """
+    if found.value is None or found.interval is None:
         return Verdict.NOT_MEASURED
     if rule == "point":
         return Verdict.WITHIN if found.value >= least else Verdict.OVER
-    if found.interval is None:
-        return Verdict.NOT_MEASURED
     if found.interval.low >= least:
         return Verdict.WITHIN
     return Verdict.OVER if found.interval.high < least else Verdict.INCONCLUSIVE

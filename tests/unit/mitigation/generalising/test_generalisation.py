@@ -238,3 +238,11 @@ def test_a_rule_that_the_level_does_not_know_is_said_with_what_it_knows() -> Non
         "no row of level 'names' with combined = 'frequency'; of that level it has heads in finance, rule 'own'"
         in str(raised.value)
     )
+
+
+def test_a_share_that_has_no_interval_is_not_judged_by_its_value_alone() -> None:
+    """Of a gap that was never told from none, or by a model that answers everyone alike, any share may be gone."""
+    for reason in ("the bias before cannot be told from none", "the model now answers everyone alike"):
+        one = row("cross-context", ("purchase",), "finance", Figure(value=1.0, interval=None, reason=reason))
+        with pytest.raises(NotMeasured, match=reason):
+            assert_generalises(study(one), min_removed=0.3, rule="point")

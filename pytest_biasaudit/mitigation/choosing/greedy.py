@@ -14,7 +14,7 @@ import numpy as np
 
 from pytest_biasaudit.errors import DataError, RecipeError
 from pytest_biasaudit.mitigation.choosing.cells import of_both
-from pytest_biasaudit.mitigation.choosing.found import Floors, Found, Tried, best_of, reason_for
+from pytest_biasaudit.mitigation.choosing.found import Floors, Found, Tried, best_of
 from pytest_biasaudit.mitigation.choosing.places import difference_of_sizes, in_order
 from pytest_biasaudit.mitigation.choosing.reading import NEVER, named, ranked_by
 from pytest_biasaudit.mitigation.choosing.settings import DATA_FREE, Rule, Settings, is_whole
@@ -113,19 +113,7 @@ def greedy(
         found = replace(
             found, origin=replace(origin, groups=(reference, group), method=first.method, settings=settings)
         )
-    return Found(
-        components=found,
-        chosen=chosen,
-        tried=tuple(tried),
-        before=seen.before,
-        tuning=seen.names,
-        attribute=attribute,
-        groups=(reference, group),
-        metric=metric,
-        floors=floors,
-        reason=reason_for(chosen, tried, seen.before),
-        people=seen.people,
-    )
+    return seen.found(found, chosen, tried, floors=floors)
 
 
 def _rule_of(table: ScoreTable, rule: Rule | None, steps: int) -> Rule:

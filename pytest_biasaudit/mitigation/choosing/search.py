@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from pytest_biasaudit.errors import RecipeError
 from pytest_biasaudit.mitigation.choosing.choose import choose_by
-from pytest_biasaudit.mitigation.choosing.found import Floors, Found, Tried, best_of, reason_for
+from pytest_biasaudit.mitigation.choosing.found import Floors, Found, Tried, best_of
 from pytest_biasaudit.mitigation.choosing.only import TuningScores
 from pytest_biasaudit.mitigation.choosing.settings import Rule, Scope, Settings, complete
 from pytest_biasaudit.mitigation.choosing.tuning import Tuning
@@ -106,19 +106,7 @@ def search(
         if progress is not None:
             progress(1)
     chosen = None if best is None else best[0]
-    return Found(
-        components=None if best is None else _searched(best[1], len(tried)),
-        chosen=chosen,
-        tried=tuple(tried),
-        before=seen.before,
-        tuning=seen.names,
-        attribute=attribute,
-        groups=(reference, group),
-        metric=metric,
-        floors=floors,
-        reason=reason_for(chosen, tried, seen.before),
-        people=seen.people,
-    )
+    return seen.found(None if best is None else _searched(best[1], len(tried)), chosen, tried, floors=floors)
 
 
 def shares(

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from pytest_biasaudit.errors import DataError
 from pytest_biasaudit.mitigation.choosing.cells import of_variations
-from pytest_biasaudit.mitigation.choosing.found import Standing
+from pytest_biasaudit.mitigation.choosing.found import Floors, Found, Standing, Tried, reason_for
 from pytest_biasaudit.mitigation.choosing.only import TuningScores, only, restricted
 from pytest_biasaudit.mitigation.choosing.places import capped
 from pytest_biasaudit.mitigation.components import ComponentSet
@@ -110,6 +110,24 @@ class Tuning:
         self.trial.refuse_leaks()
         for one in self._guarded:
             one.refuse_leaks()
+
+    def found(
+        self, components: ComponentSet | None, chosen: Tried | None, tried: Sequence[Tried], *, floors: Floors
+    ) -> Found:
+        """The choice with all that was tried, and what it was looked for on."""
+        return Found(
+            components=components,
+            chosen=chosen,
+            tried=tuple(tried),
+            before=self.before,
+            tuning=self.names,
+            attribute=self._attribute,
+            groups=self._groups,
+            metric=self._metric,
+            floors=floors,
+            reason=reason_for(chosen, tried, self.before),
+            people=self.people,
+        )
 
     @property
     def people(self) -> frozenset[str]:

@@ -11,6 +11,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.declared_project import declared
+
 ROOT = Path(__file__).parents[2]
 BASE = """
 import numpy as np
@@ -46,20 +48,8 @@ for name, weights in (("fairer", base.tensors_sha256), ("strange", "e" * 64)):
         f"{name}.json",
     )
 """
-CONTEXT = """
-schema = 1
-[context]
-id = "tiny"
-title = "A tiny context"
-process = "p"
-use = "u"
-affected = ["a"]
-harms = ["h"]
-oversight = "o"
-response = "r"
-owner = "w"
-jurisdictions = ["EU"]
-language = "en"
+CONTEXT = declared(
+    """
 [[audit]]
 id = "first"
 kind = "counterfactual"
@@ -82,6 +72,7 @@ max_increase = 1.0
 basis = "policy"
 reason = "What is removed must not make it worse."
 """
+)
 MODELS = """
 [models.base]
 source = "base"

@@ -78,8 +78,8 @@ class Tuning:
         return self.standing_of(self.asked(components))
 
     def standing_of(self, now: Mapping[str, Sequence[Outcome]]) -> Standing:
-        """What answers come to."""
-        from pytest_biasaudit.metrics.over_variations import MIN_PER_GROUP, over_variations
+        """What answers come to. A model that answers everyone alike has no gap either: its bias counts as not defined."""
+        from pytest_biasaudit.metrics.over_variations import MIN_PER_GROUP, SAME_TO_ALL, over_variations
 
         found = over_variations(
             now,
@@ -90,12 +90,14 @@ class Tuning:
             seed=NO_DRAW,
             min_per_group=MIN_PER_GROUP if self._least is None else self._least,
         )
+        dull = found.removed.reason == SAME_TO_ALL
         return Standing(
-            bias=found.bias.value,
+            bias=None if dull else found.bias.value,
             inlier_ratio=found.inlier_ratio.value,
             answer_rate=found.answer_rate.value,
             by_variation=dict(found.by_variation),
-            reason="; ".join(f"{name}: {why}" for name, why in found.reasons.items()) or found.bias.reason,
+            reason="; ".join(f"{name}: {why}" for name, why in found.reasons.items())
+            or (SAME_TO_ALL if dull else found.bias.reason),
         )
 
     def scores(self, table: ScoreTable) -> TuningScores:

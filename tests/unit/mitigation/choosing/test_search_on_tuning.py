@@ -291,3 +291,16 @@ def test_scores_of_other_places_after_a_step_are_refused() -> None:
 
     with pytest.raises(DataError, match=r"scores after step 1.*\n.*no place '1'"):
         greedy(SyntheticTrial(answer), TUNING, shrinking, steps=2, **GROUPS, **FLOORS)
+
+
+def test_a_model_that_answers_everyone_alike_is_never_chosen_although_it_has_no_gap() -> None:
+    def dull(prompt: Prompt, components: ComponentSet | None) -> float | None:
+        return 100.0 if len(removed(components)) > 1 else answer(prompt, components)
+
+    for found in (
+        search(SyntheticTrial(dull), TUNING, table(), counts([1, 2], [0]), **GROUPS, **FLOORS),
+        greedy(SyntheticTrial(dull), TUNING, lambda _set, _answers: table(), steps=2, **GROUPS, **FLOORS),
+    ):
+        assert tried(found) == {1: True, 2: False}
+        assert "answers everyone alike" in found.tried[1].refused
+        assert removed(found.components) == {CARRIES}

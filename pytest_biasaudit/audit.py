@@ -16,15 +16,25 @@ from pytest_biasaudit.artefacts import Artefacts, refuse_if_changed
 from pytest_biasaudit.collecting import Collector
 from pytest_biasaudit.comparing import Other, another_batch_size, rerun_of, with_what_stands_beside
 from pytest_biasaudit.compression.step import Step
-from pytest_biasaudit.context.declaration import Audit, BenchmarkAudit, Context, CounterfactualAudit, Limit
+from pytest_biasaudit.context.declaration import (
+    Audit,
+    BenchmarkAudit,
+    Context,
+    CorpusAudit,
+    CounterfactualAudit,
+    Limit,
+    TabularAudit,
+)
 from pytest_biasaudit.context.read import read_context
 from pytest_biasaudit.errors import BiasAuditError, ModelError
 from pytest_biasaudit.metrics.metric import Estimate
+from pytest_biasaudit.metrics.registry import for_kind
 from pytest_biasaudit.models.protocol import Model
 from pytest_biasaudit.models.spec import ModelSpec
 from pytest_biasaudit.records.record import AuditRecord, Rerun
 from pytest_biasaudit.result import AuditResult
 from pytest_biasaudit.settings import Extensions, Settings
+from pytest_biasaudit.tables.itself import TableItself
 
 if TYPE_CHECKING:
     from pytest_biasaudit.mitigation.generalising.plan import Plan
@@ -111,20 +121,20 @@ class Auditor:
             path, metrics=extensions.metrics, people_lists=extensions.people, scorers=tuple(extensions.scorers)
         )
 
-    def run(self, context: Context | Path | str, *, audit: str | None = None, model: object) -> AuditResult:
+    def run(self, context: Context | Path | str, *, audit: str | None = None, model: object = None) -> AuditResult:
         """Audits one model in one declared audit; answers already given are not asked again.
 
         context  a context, or the path of a `*.bias.toml` file
         audit    the audit's id; may be left out where the context has one
-        model    a declared name, a loaded model, or (module, tokenizer)
+        model    a declared name, a loaded model, or (module, tokenizer); not needed, and not asked, in an audit of data or
+                 of predictions already made
 
         Raises ContextError, ModelError and their kin. A model that answers nothing raises nothing: its verdicts are
         `not_measured`.
         """
         declared = context if isinstance(context, Context) else self.read(Path(context))
         chosen = _chosen(declared, audit)
-        asked = self.model(model)
-        refuse_if_changed(asked)
+        asked = self._asked(declared, chosen, model)
         # Names are in a result, and limits and what they are held against: what shares answers need not share it.
         identity = asked.identity
         key = (declared.audits, self._collector.key(declared, chosen, asked), identity.name, identity.parent, chosen)
@@ -178,12 +188,23 @@ class Auditor:
             )
         return self._studies[key]
 
+    def _asked(self, context: Context, audit: Audit, model: object) -> Model:
+        """Who answers: the model given, or the table itself where it holds all there is to know."""
+        if isinstance(audit, TabularAudit) and not audit.asks_model:
+            return self._collector.itself(context, audit)
+        if model is None:
+            raise BiasAuditError(f"{context.path.name}: audit {audit.id!r} is put to a model; say which with model=...")
+        asked = self.model(model)
+        refuse_if_changed(asked)
+        return asked
+
     def _run(self, context: Context, audit: Audit, model: Model) -> AuditResult:
         from pytest_biasaudit.verdict.finding import Where
-        from pytest_biasaudit.verdict.judge import judge_limits, lower_ps
+        from pytest_biasaudit.verdict.judge import judge_limits
 
         started = time.monotonic()
-        identity, metrics, seed = model.identity, self.extensions.metrics, self.settings.seed
+        identity, seed = model.identity, self.settings.seed
+        metrics = for_kind(self.extensions.metrics, audit.kind)
         collected = self._collector.collect(context, audit, model)
         measured = self._measured(context, audit, model, collected)
         held = measured.held
@@ -192,8 +213,7 @@ class Auditor:
             # Holm looks at every `lower` limit of the context: what the other audits give belongs to the family.
             for other in context.audits:
                 if other.id != audit.id and any(limit.rule == "lower" for limit in other.limits):
-                    theirs = self._measured(context, other, model, self._collector.collect(context, other, model))
-                    family.extend(lower_ps(theirs.held, metrics=metrics))
+                    family.extend(self._family_of(context, other, model))
         where = Where.of(context, audit, model=identity.name, seed=seed)
         record = AuditRecord(
             context=context,
@@ -212,11 +232,24 @@ class Auditor:
             facts=collected.facts,
             data=collected.data,
             obstacle=collected.obstacle,
+            tally=collected.tally,
             reruns=measured.reruns,
         )
         return AuditResult(
             record=record, metrics=metrics, observe=self.settings.observe, inconclusive=self.settings.inconclusive
         )
+
+    def _family_of(self, context: Context, audit: Audit, model: Model) -> Sequence[float]:
+        """What another audit's `lower` limits add to the family; ones where its model is not the one at hand."""
+        from pytest_biasaudit.verdict.judge import lower_ps
+
+        metrics = for_kind(self.extensions.metrics, audit.kind)
+        asks_none = isinstance(audit, TabularAudit) and not audit.asks_model
+        if not asks_none and isinstance(model, TableItself):
+            return [1.0 for limit in audit.limits if limit.rule == "lower"]
+        who = self._asked(context, audit, model)
+        theirs = self._measured(context, audit, who, self._collector.collect(context, audit, who))
+        return lower_ps(theirs.held, metrics=metrics)
 
     def _measured(self, context: Context, audit: Audit, model: Model, collected: Collected) -> Measures:
         """All estimates, and for each limit that applies those it is held against; reckoned once for an audit."""
@@ -236,6 +269,8 @@ class Auditor:
             if applies(limit, model=identity.name, parent=identity.parent, specs=self.artefacts.specs)
         )
         others: dict[str, Other] = {}
+        if isinstance(audit, TabularAudit):
+            return self._measure_table(context, audit, limits, model, collected)
         for versus in sorted({limit.versus for limit in limits if limit.versus is not None}):
             other = self._other(context, audit, model, versus)
             if other is not None:
@@ -255,10 +290,33 @@ class Auditor:
             reruns=tuple(filter(None, (rerun_of(name, other) for name, other in others.items()))),
         )
 
+    def _measure_table(
+        self, context: Context, audit: TabularAudit, limits: tuple[Limit, ...], model: Model, collected: Collected
+    ) -> Measures:
+        """The same of a labelled table: other models' answers are paired row by row, earlier data are counted alike."""
+        from pytest_biasaudit.metrics.measure import estimates_of
+
+        came: dict[str, Collected] = {}
+        for versus in sorted({limit.versus for limit in limits if limit.versus is not None}):
+            if versus == BEFORE and isinstance(audit, CorpusAudit):
+                before = self._collector.before(context, audit)
+                if before is not None:
+                    came[versus] = before
+                continue
+            other = self._other(context, audit, model, versus)
+            if other is not None:
+                came[versus] = self._collector.paired(context, audit, collected, other.came)
+        estimates = self._estimates(replace(audit, limits=limits), collected, came)
+        return Measures(estimates=estimates, held=[(limit, estimates_of(limit, estimates)) for limit in limits])
+
     def _estimates(
         self, audit: Audit, collected: Collected, others: Mapping[str, Collected], *, always: bool = True
     ) -> tuple[Estimate, ...]:
-        metrics, seed = self.extensions.metrics, self.settings.seed
+        metrics, seed = for_kind(self.extensions.metrics, audit.kind), self.settings.seed
+        if isinstance(audit, TabularAudit):
+            from pytest_biasaudit.metrics.tables.measure import measure_table
+
+            return measure_table(audit, collected, metrics=metrics, seed=seed, others=others, always=always)
         if isinstance(audit, BenchmarkAudit):
             from pytest_biasaudit.metrics.benchmarks.measure import measure_benchmark
 
@@ -307,6 +365,10 @@ class Auditor:
                     "(their digests differ); load the parent anew and make the child from it"
                 )
         return held
+
+
+BEFORE = "before"
+"""What a limit of a corpus names in `versus`: the data's earlier version."""
 
 
 def applies(limit: Limit, *, model: str, parent: str | None, specs: Mapping[str, ModelSpec]) -> bool:

@@ -12,7 +12,15 @@ from typing import TYPE_CHECKING
 
 from pytest_biasaudit.artefacts import Artefacts
 from pytest_biasaudit.comparing import Other
-from pytest_biasaudit.context.declaration import Audit, BenchmarkAudit, Context, CounterfactualAudit
+from pytest_biasaudit.context.declaration import (
+    Audit,
+    BenchmarkAudit,
+    ClassifierAudit,
+    Context,
+    CorpusAudit,
+    CounterfactualAudit,
+    TabularAudit,
+)
 from pytest_biasaudit.models.protocol import LanguageModel, Model
 from pytest_biasaudit.records.unlike import AskedAs
 from pytest_biasaudit.settings import Extensions, Settings
@@ -21,6 +29,7 @@ if TYPE_CHECKING:
     from pytest_biasaudit.outcomes.asking import Watch
     from pytest_biasaudit.outcomes.collect import Collected
     from pytest_biasaudit.outcomes.journal import Journal
+    from pytest_biasaudit.tables.source import TableFile
 
 Asked = tuple[Hashable, str]
 """What answers are remembered under: what is asked, and of which model."""
@@ -43,6 +52,7 @@ class Collector:
         self._journal: Journal | None = None
         self._collected: dict[Hashable, Collected] = {}
         self._asked_as: dict[Hashable, AskedAs] = {}
+        self._tables: dict[Hashable, TableFile] = {}
 
     def close(self) -> None:
         """Closes the journal."""
@@ -71,6 +81,8 @@ class Collector:
             with self._opened().lock(f"{context.sha256}-{audit.id}-{asked[1]}{again}"):
                 if isinstance(audit, BenchmarkAudit):
                     self._collected[key] = self._items(context, audit, model, what, batch_size)
+                elif isinstance(audit, TabularAudit):
+                    self._collected[key] = self._rows(context, audit, model, what, batch_size)
                 else:
                     assert isinstance(audit, CounterfactualAudit)
                     self._collected[key] = self._prompts(context, audit, model, what, batch_size)
@@ -117,7 +129,29 @@ class Collector:
             from pytest_biasaudit.benchmarks import data_of
 
             data = data_of(context, audit, offline=self._settings.offline).sha256
+        if isinstance(audit, TabularAudit):
+            data = self._table(context, audit.data, audit.sha256).sha256
         return context.path, context.sha256, replace(audit, limits=()), data
+
+    def itself(self, context: Context, audit: TabularAudit) -> Model:
+        """What stands for the model in an audit that asks none. Raises DataError where the data are not to be had."""
+        from pytest_biasaudit.tables.itself import table_itself
+
+        return table_itself(audit.data, self._table(context, audit.data, audit.sha256).sha256)
+
+    def before(self, context: Context, audit: CorpusAudit) -> Collected | None:
+        """The earlier version of a corpus, counted; None where none is declared."""
+        if audit.before is None:
+            return None
+        earlier = replace(audit, data=audit.before, sha256=audit.before_sha256, before=None, before_sha256=None)
+        return self.collect(context, earlier, self.itself(context, earlier))
+
+    def paired(self, context: Context, audit: TabularAudit, mine: Collected, theirs: Collected) -> Collected:
+        """What came of the other model, counted row by row beside this model's answers."""
+        from pytest_biasaudit.counting import paired
+
+        assert isinstance(audit, ClassifierAudit)
+        return paired(self._table(context, audit.data, audit.sha256), audit, mine, theirs)
 
     # -- inside -----------------------------------------------------------------------------------------------------
 
@@ -166,6 +200,37 @@ class Collector:
             rerun=again is not None,
         )
         return replace(collect_items(items, audit, asker, seed=self._settings.seed), data=data.facts)
+
+    def _rows(self, context: Context, audit: TabularAudit, model: Model, what: str, again: int | None) -> Collected:
+        from pytest_biasaudit.counting import corpus_counted, predictions_counted, texts_classified
+
+        table = self._table(context, audit.data, audit.sha256)
+        if isinstance(audit, CorpusAudit):
+            return corpus_counted(table, audit, watch=self._watch, what=what)
+        assert isinstance(audit, ClassifierAudit)
+        if not audit.asks_model:
+            return predictions_counted(table, audit)
+        return texts_classified(
+            table,
+            audit,
+            model,
+            journal=self._opened(),
+            batch_size=again or self._settings.batch_size,
+            rerun=again is not None,
+            watch=self._watch,
+            what=what,
+        )
+
+    def _table(self, context: Context, source: str, sha256: str | None) -> TableFile:
+        """The declared table, found and digested once a run."""
+        from pytest_biasaudit.tables.source import locate
+
+        key = (context.path.parent, source, sha256)
+        if key not in self._tables:
+            self._tables[key] = locate(
+                source, beside=context.path.parent, sha256=sha256, offline=self._settings.offline
+            )
+        return self._tables[key]
 
     def _opened(self) -> Journal:
         if self._journal is None:

@@ -41,11 +41,15 @@ class Digest(Shape[str]):
 
 
 DATA = Key(
-    "data", Text(), 'The data: a file or folder beside this one, or "hub:NAME@REVISION"; our own set when absent.'
+    "data",
+    Text(),
+    'The data: a file or folder beside this one, or "hub:NAME@REVISION"; of a benchmark our own when absent.',
 )
 SHA = Key("sha256", Digest(), "What the data's digest must be; required for a hub data set.")
 AXES = Key("axes", Texts(), "The axes (categories, domains) to use; all of the data when absent.")
-MINIMUM = Key("minimum", Whole(low=2, high=1_000_000), "Items that a figure needs; with fewer it is not measured.")
+MINIMUM = Key(
+    "minimum", Whole(low=2, high=1_000_000), "Items, or rows, that a figure needs; with fewer it is not measured."
+)
 SCORE = Key(
     "score",
     OneOf(("nangia", "bias-bench", "causal", "sum")),
@@ -64,7 +68,11 @@ UNKNOWN = Key("unknown", Texts(), "Further ways of saying that it cannot be know
 MAX_NEW_TOKENS = Key("max_new_tokens", Whole(low=1, high=4096), "Where a written answer is cut off.")
 STATISTICS = Key("statistics", OneOf(("bls", "bergsma")), "Which share of women in an occupation to correlate with.")
 TEMPLATES = Key("templates", Texts(), "Sentences with {word} and {label}; our own frames when absent.")
-WORDS = Key("words", NamedTexts(), "The words of two groups, the reference group first; he and she when absent.")
+WORDS = Key(
+    "words",
+    NamedTexts(),
+    "Lists of words: of two groups, the reference first; in a corpus, of what is counted near them.",
+)
 LABELS = Key("labels", Texts(at_least=2), "What is associated, such as occupations; our own list when absent.")
 
 

@@ -93,6 +93,8 @@ class Limit:
     level: float = 0.95
     basis: Basis | None = None
     reason: str = ""
+    label: str | None = None
+    """Tables: the one label that the limit is about; None for every label the audit looks at."""
     accept_one_template: bool = False
     """The owner accepts an interval that sees names only, because the context has one wording."""
 
@@ -169,6 +171,87 @@ class BenchmarkAudit(Audit):
     def setting(self, name: str) -> Any:
         """One setting; KeyError where the kind has no such key."""
         return dict(self.settings)[name]
+
+
+TermGroups = tuple[tuple[str, tuple[str, ...]], ...]
+"""Groups of terms by name: (("women", ("she", "her")), ("men", ("he", "him")))."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Columns:
+    """What the columns of a labelled table hold."""
+
+    label: str | None = None
+    """The ground truth; None only where a corpus has none."""
+    prediction: str | None = None
+    """What a classifier said; exactly one of this and `text` is set in a classifier audit."""
+    text: str | None = None
+    """What a classifier reads, or a corpus consists of."""
+    score: str | None = None
+    """Chance of the positive label, or any number that is higher where it is likelier."""
+    positive: str | None = None
+    """The one label of interest; None: every label, one against the rest."""
+    groups: tuple[tuple[str, str], ...] = ()
+    """Attribute and its column, in the order of the file."""
+    id: str | None = None
+    """Tells rows apart; none stands twice."""
+    cluster: str | None = None
+    """Rows that share a value are not independent (one author, one template): intervals count clusters, not rows."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class TabularAudit(Audit):
+    """An audit of a labelled table: of what was predicted, or of what is learnt from."""
+
+    data: str
+    """A file beside the context file (.csv, .jsonl or .parquet), or "hub:NAME@REVISION"."""
+    sha256: str | None
+    """What the data's digest must be."""
+    columns: Columns
+    terms: tuple[tuple[str, TermGroups], ...] = ()
+    """Attributes whose groups are told by terms in the text; a row may be of several groups, or of none."""
+    groups_order: tuple[tuple[str, tuple[str, ...]], ...] = ()
+    """By attribute: groups in order, the reference first. Groups that are not named follow, the largest first."""
+    leave_out: tuple[tuple[str, tuple[tuple[str, str], ...]], ...] = ()
+    """By attribute: groups that are counted and shown, and compared with nobody, each with the reason for it."""
+    minimum: int = 10
+    """Rows (clusters, where declared) that a rate needs; a comparison with fewer is not measured."""
+
+    @property
+    def attributes(self) -> tuple[str, ...]:
+        """All that groups are told apart by: columns first."""
+        return (*(name for name, _ in self.columns.groups), *(name for name, _ in self.terms))
+
+    @property
+    def asks_model(self) -> bool:
+        """Whether a model answers; else the table holds all there is to know."""
+        return False
+
+
+@dataclass(frozen=True, kw_only=True)
+class ClassifierAudit(TabularAudit):
+    """A classifier where it acts: its predictions against the truth, group by group."""
+
+    threshold: float | Literal["equal-error"] | None = None
+    """From which score on the positive label is predicted; None: as the predictions say."""
+
+    @property
+    def asks_model(self) -> bool:
+        """See TabularAudit."""
+        return self.columns.prediction is None
+
+
+@dataclass(frozen=True, kw_only=True)
+class CorpusAudit(TabularAudit):
+    """The data that a classifier learns from."""
+
+    words: TermGroups = ()
+    """Attribute words whose nearness to group terms is counted."""
+    window: int = 10
+    """Words on either side of a group term that count as near."""
+    before: str | None = None
+    """An earlier version of the data, to compare with; limits name it in `versus`."""
+    before_sha256: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

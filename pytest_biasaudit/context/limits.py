@@ -34,11 +34,13 @@ RULE = Key("rule", OneOf(get_args(Rule)), "What decides: the whole interval with
 LEVEL = Key("level", Number(above=0.5, below=1), "Intended coverage of the interval.")
 BASIS = Key("basis", OneOf(get_args(Basis)), "What the limit rests on.")
 REASON = Key("reason", Text(), "Why this number.")
+LABEL = Key("label", Text(), "Of a labelled table: the one label the limit is about; every label when absent.")
 ACCEPT_ONE_TEMPLATE = Key(
     "accept_one_template", Flag(), "Accept an interval that sees names only, where there is one wording and no other."
 )
 LIMIT_KEYS = (
     ID, METRIC, ATTRIBUTE, OF, MAX, MIN, VERSUS, MAX_INCREASE, MIN_RECOVERY, RULE, LEVEL, BASIS, REASON, ACCEPT_ONE_TEMPLATE,
+    LABEL,
 )  # fmt: skip
 REMOVED = "bias_removed"
 _AGAINST = (MAX_INCREASE, MIN_RECOVERY)
@@ -72,6 +74,8 @@ class Measurable:
     """Whether the outcome declares what is plausible."""
     benchmark: bool = False
     """Figures are split by what the data tell apart (axes, tests), not by attributes of people."""
+    table: bool = False
+    """Groups are those of a labelled table: an attribute that is not named is no crossing of all."""
 
 
 def read_limits(raws: tuple[RawTable, ...], *, where: str, measurable: Measurable, faults: Faults) -> tuple[Limit, ...]:
@@ -100,6 +104,8 @@ def _read_limit(row: Row, measurable: Measurable, faults: Faults) -> Limit | Non
     if metric is None:
         return None
     attributes = _read_attributes(row, metric, measurable, faults)
+    if row.declares(LABEL) and not measurable.table:
+        faults.misfit(row.where, LABEL.name, row.raw[LABEL.name], "is of audits of labelled tables only; remove it")
     _check_versus(row, metric, measurable, faults)
     of = _read_of(row, metric, measurable, faults)
     for key in _BOUNDS:
@@ -110,7 +116,7 @@ def _read_limit(row: Row, measurable: Measurable, faults: Faults) -> Limit | Non
         return None
     versus = row.get(VERSUS)
     return Limit(
-        id=row.get(ID) or default_id(metric.name, attributes, versus, of),
+        id=row.get(ID) or default_id(metric.name, attributes, versus, of, row.get(LABEL)),
         metric=metric.name,
         attributes=attributes,
         max=row.get(MAX),
@@ -123,16 +129,20 @@ def _read_limit(row: Row, measurable: Measurable, faults: Faults) -> Limit | Non
         level=row.get(LEVEL, 0.95),
         basis=cast("Basis | None", row.get(BASIS)),
         reason=row.get(REASON, ""),
+        label=row.get(LABEL),
         accept_one_template=row.get(ACCEPT_ONE_TEMPLATE, False),
     )
 
 
-def default_id(metric: str, attributes: tuple[str, ...], versus: str | None, of: str | None = None) -> str:
+def default_id(
+    metric: str, attributes: tuple[str, ...], versus: str | None, of: str | None = None, label: str | None = None
+) -> str:
     """As in "race-smd", "race-gender-smd", "answer_rate", "race-smd-versus-parent" or "race-bias_removed-of-smd-versus-parent".
 
     Attributes come from people lists; what a plain name does not take becomes "-".
     """
-    parts = [*attributes, metric, *(("of", of) if of else ()), *(("versus", versus) if versus else ())]
+    labelled = (label,) if label else ()
+    parts = [*attributes, *labelled, metric, *(("of", of) if of else ()), *(("versus", versus) if versus else ())]
     return "-".join(re.sub(r"[^A-Za-z0-9._-]+", "-", part) for part in parts).lstrip("._-")
 
 
@@ -147,7 +157,7 @@ def _read_metric(row: Row, measurable: Measurable, faults: Faults) -> Metric | N
         faults.misfit(row.where, "metric", name, reason)
         return None
     if name not in given:
-        what = "a benchmark" if measurable.benchmark else "an outcome"
+        what = "a benchmark" if measurable.benchmark else "an audit" if measurable.table else "an outcome"
         reason = f"{what} of kind {kind!r} does not give it; it gives {listed(given)}"
         faults.misfit(row.where, "metric", name, reason)
     return metrics[name]
@@ -165,10 +175,14 @@ def _read_attributes(row: Row, metric: Metric, measurable: Measurable, faults: F
         return ()
     if there is None or (row.declares(ATTRIBUTE) and declared is None):
         return None
+    if measurable.table and declared is None and len(there) != 1:
+        faults.add(row.where, f"attribute is missing; {metric.name} compares groups, and the audit has {listed(there)}")
+        return None
     wanted = there if declared is None else tuple(name for text in declared for name in text.split("*"))
     unknown = [name for name in wanted if name not in there]
     for name in unknown:
-        reason = f"{name!r} is not in [audit.people] attribute, which has {listed(there)}{did_you_mean(name, there)}"
+        place = "no attribute of this audit" if measurable.table else "not in [audit.people] attribute"
+        reason = f"{name!r} is {place}, which has {listed(there)}{did_you_mean(name, there)}"
         faults.misfit(row.where, "attribute", row.raw["attribute"], reason)
     if len(set(wanted)) < len(wanted):
         faults.misfit(row.where, "attribute", row.raw["attribute"], "must be different attributes")

@@ -20,7 +20,7 @@ from pytest_biasaudit.context.benchmark import (
     read_settings,
     rule_of,
 )
-from pytest_biasaudit.context.declaration import Audit, BenchmarkAudit, Context, CounterfactualAudit
+from pytest_biasaudit.context.declaration import Audit, BenchmarkAudit, Context, CounterfactualAudit, TabularAudit
 from pytest_biasaudit.context.limits import LIMIT_KEYS, LIMIT_RULES, Measurable, read_limits
 from pytest_biasaudit.context.outcome import OUTCOME_KEYS, OUTCOME_RULES, PLAUSIBLE, read_outcome
 from pytest_biasaudit.context.people import PEOPLE_KEYS, SOURCE, PeopleLists, read_people
@@ -28,6 +28,15 @@ from pytest_biasaudit.context.shapes import Exactly, JsonSchema, OneOf, Slug, Te
 from pytest_biasaudit.context.spelling import shown
 from pytest_biasaudit.context.strict import Faults, Key, RawTable, Table, Tables, read_row
 from pytest_biasaudit.context.table import TABLE_KEYS, read_table, refuse_wordings
+from pytest_biasaudit.context.tabular import (
+    KEYS_OF,
+    TABLE_KINDS,
+    TABULAR_KEYS,
+    check_versus,
+    read_declared,
+    rules_of,
+    tabular_audit,
+)
 from pytest_biasaudit.context.toml_file import read_toml
 from pytest_biasaudit.context.wordings import PREFILL, PROMPT, PROMPTS, SLOTS, SYSTEM, check_slots, read_wordings
 from pytest_biasaudit.errors import ContextError
@@ -53,7 +62,7 @@ CONTEXT_KEYS = (
 
 AUDIT_ID = Key("id", Slug(), "Name of the audit in test ids.", required=True)
 COUNTERFACTUAL = "counterfactual"
-AUDIT_KIND = Key("kind", OneOf((COUNTERFACTUAL, *BENCHMARKS)), "How the audit asks.", required=True)
+AUDIT_KIND = Key("kind", OneOf((COUNTERFACTUAL, *BENCHMARKS, *TABLE_KINDS)), "How the audit asks.", required=True)
 TABLE = Key(
     "table",
     Table("[audit.table]", TABLE_KEYS),
@@ -66,7 +75,10 @@ OUTCOME = Key(
 LIMIT = Key("limit", Tables("[[audit.limit]]", LIMIT_KEYS, LIMIT_RULES), "What must hold.", required=True)
 COUNTERFACTUAL_KEYS = (AUDIT_ID, AUDIT_KIND, PROMPT, PROMPTS, SYSTEM, PREFILL, SLOTS, TABLE, PEOPLE, OUTCOME, LIMIT)
 BENCHMARK_AUDIT_KEYS = (AUDIT_ID, AUDIT_KIND, *BENCHMARK_KEYS, LIMIT)
-_EVERY_KEY: tuple[Key[Any], ...] = tuple(dict.fromkeys((*COUNTERFACTUAL_KEYS, *BENCHMARK_AUDIT_KEYS)))
+TABULAR_AUDIT_KEYS = (AUDIT_ID, AUDIT_KIND, *TABULAR_KEYS, LIMIT)
+_EVERY_KEY: tuple[Key[Any], ...] = tuple(
+    dict.fromkeys((*COUNTERFACTUAL_KEYS, *BENCHMARK_AUDIT_KEYS, *TABULAR_AUDIT_KEYS))
+)
 AUDIT_KEYS = tuple(replace(key, required=key in (AUDIT_ID, AUDIT_KIND, LIMIT)) for key in _EVERY_KEY)
 
 
@@ -101,6 +113,7 @@ AUDIT_RULES: JsonSchema = {
             _rule_of_kind(kind.name, (AUDIT_ID, AUDIT_KIND, *kind.keys, LIMIT), rule_of(kind))
             for kind in BENCHMARKS.values()
         ),
+        *(_rule_of_kind(kind, (AUDIT_ID, AUDIT_KIND, *keys, LIMIT), rules_of(kind)) for kind, keys in KEYS_OF.items()),
     ]
 }
 
@@ -109,7 +122,7 @@ CONTEXT = Key("context", Table("[context]", CONTEXT_KEYS), "Who is answerable fo
 AUDIT = Key(
     "audit",
     Tables("[[audit]]", AUDIT_KEYS, AUDIT_RULES),
-    "A question put to the model about many people, or a benchmark.",
+    "A question put to the model about many people, a benchmark, or a labelled table.",
     required=True,
 )
 FILE_KEYS = (SCHEMA, CONTEXT, AUDIT)
@@ -201,6 +214,8 @@ def _read_audit(
     kind = raw.get("kind")
     if isinstance(kind, str) and kind in BENCHMARKS:
         return _read_benchmark(raw, BENCHMARKS[kind], where=where, metrics=metrics, faults=faults)
+    if isinstance(kind, str) and kind in TABLE_KINDS:
+        return _read_table_audit(raw, kind, where=where, metrics=metrics, faults=faults)
     if kind != COUNTERFACTUAL and not any(key.name in raw for key in (PROMPT, PROMPTS, PEOPLE, OUTCOME)):
         # Nothing says which keys belong here: the kind is the fault, and what follows from another guess is not told.
         read_row(raw, AUDIT_KEYS, where=where, faults=faults)
@@ -226,6 +241,29 @@ def _read_benchmark(
         sha256=row.get(SHA),
         settings=settings,
     )
+
+
+def _meant(metrics: Mapping[str, Metric], kind: str) -> Mapping[str, Metric]:
+    """The metrics as audits of that kind understand them."""
+    from pytest_biasaudit.metrics.registry import for_kind
+
+    return for_kind(metrics, kind)
+
+
+def _read_table_audit(
+    raw: RawTable, kind: str, *, where: str, metrics: Mapping[str, Metric], faults: Faults
+) -> TabularAudit | None:
+    before = len(faults.found)
+    row = read_row(raw, (AUDIT_ID, AUDIT_KIND, *KEYS_OF[kind], LIMIT), where=where, faults=faults)
+    declared = read_declared(row, kind, faults)
+    measurable = Measurable(
+        metrics=_meant(metrics, kind), kind=kind, attributes=declared.attributes, bounds_numbers=False, table=True
+    )
+    limits = read_limits(row.get(LIMIT, ()), where=where, measurable=measurable, faults=faults)
+    check_versus(declared, kind, limits, faults)
+    if len(faults.found) > before:
+        return None
+    return tabular_audit(declared, id=row[AUDIT_ID], kind=kind, limits=limits)
 
 
 def _read_counterfactual(

@@ -157,14 +157,17 @@ def estimates_of(limit: Limit, estimates: Iterable[Estimate]) -> tuple[Estimate,
     of the limit's level does.
     """
     key = (limit.metric, limit.attribute, limit.versus, limit.shows, limit.of)
-    found: dict[tuple[str, ...], Estimate] = {}
+    found: dict[tuple[tuple[str, ...], str], Estimate] = {}
     for estimate in estimates:
         if (estimate.metric, estimate.attribute, estimate.versus, estimate.shows, estimate.of) != key:
             continue
+        if limit.label is not None and estimate.label != limit.label:
+            continue
+        comparison = (estimate.groups, estimate.label)
         if estimate.interval is None:
-            found.setdefault(estimate.groups, estimate)
+            found.setdefault(comparison, estimate)
         elif estimate.interval.level == limit.level:
-            found[estimate.groups] = estimate
+            found[comparison] = estimate
     return tuple(found.values())
 
 

@@ -64,6 +64,21 @@ class Measured:
     """False: measured, and nothing that a limit could be held against, for the `reason`."""
 
 
+@dataclass(frozen=True, kw_only=True)
+class Compared:
+    """One comparison that a metric makes in a labelled table."""
+
+    groups: tuple[str, ...]
+    """(reference, group); (group,) for a figure of one group; (lowest, highest) for a spread over all groups; empty over all
+    rows."""
+    label: str = ""
+    """The label it is about; "" where it is about all labels together."""
+    measured: Measured
+    by_group: tuple[GroupSummary, ...] = ()
+    """What the figure rests on: of each group the rows of the rate's denominator (`n`), all its rows (`asked`), those without
+    a prediction (`unparseable`), independent units (`people`: rows, or clusters) and the rate itself."""
+
+
 def nothing(reason: str) -> Measured:
     """No value, and why."""
     return Measured(value=None, interval=None, reason=reason)
@@ -102,6 +117,11 @@ class Metric:
     recovery: Callable[..., Measured] | None = field(default=None, compare=False)
     """Of a metric of ability whose zero means none: it over the other model's, on what both were asked. Over all answers:
     recovery(groups, other groups, *, level) -> Measured; of a benchmark: recovery(outcomes, other, *, audit, level)."""
+    of_table: Callable[..., tuple[Compared, ...]] | None = field(default=None, compare=False)
+    """Of a labelled table: of_table(tally: Tally, *, attributes, label, level, seed, minimum) -> every comparison it makes:
+    group against reference and label by label, or one over all. `attributes` is empty where `by_group` is False."""
+    elsewhere: tuple[Metric, ...] = field(default=(), compare=False)
+    """What the same name means in audits of other kinds, where unit, range or formula differ (`metrics.registry.for_kind`)."""
     split_by: tuple[str, ...] = ()
     """Of a benchmark: names of slots by which the figure may be taken apart ("axis", "test"); "" stands for all items
     together. A limit that does not say takes the first."""
@@ -171,6 +191,8 @@ class Estimate:
     """Benchmarks: what `templates` counts, in the plural ("pairs", "target terms"); "" where it counts templates."""
     of: str | None = None
     """`bias_removed`: the metric whose share was removed."""
+    label: str = ""
+    """Tables: the label it is about; "" where it is about all labels together."""
     components: tuple[float, float, float] | None = None
     """Variance of single answers from people, template by group, and the rest, as shares of one another: with them an
     inconclusive finding says what would decide. Not kept in the evidence."""

@@ -6,7 +6,8 @@ types of `metrics.metric` only.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
 from importlib import import_module
 from math import inf
 from types import MappingProxyType
@@ -23,6 +24,7 @@ from pytest_biasaudit.metrics.benchmarks import (
     winogender,
 )
 from pytest_biasaudit.metrics.metric import Measured, Metric
+from pytest_biasaudit.metrics.tables import corpus, ranking, rates
 
 VALUE_KINDS = ("number", "rating", "text", "choice", "yes-no")
 """Outcome kinds whose answers are scored with a number (a probability for the likelihood kinds)."""
@@ -246,7 +248,26 @@ _ALL = (
 
 _BENCHMARKS = (crows_pairs, stereoset, seat, weat, bbq, winobias, winogender, log_probability)
 
-METRICS: Mapping[str, Metric] = MappingProxyType(
-    {metric.name: metric for metric in (*_ALL, *(metric for kind in _BENCHMARKS for metric in kind.METRICS))}
-)
+_TABLES = (rates, ranking, corpus)
+
+
+def _by_name(metrics: Iterable[Metric]) -> Mapping[str, Metric]:
+    """Each name once; what a later metric of the same name means, it means in audits of its own kinds."""
+    found: dict[str, Metric] = {}
+    for metric in metrics:
+        known = found.get(metric.name)
+        found[metric.name] = metric if known is None else replace(known, elsewhere=(*known.elsewhere, metric))
+    return MappingProxyType(found)
+
+
+METRICS = _by_name((*_ALL, *(metric for kind in (*_BENCHMARKS, *_TABLES) for metric in kind.METRICS)))
 """Every built-in metric by its name, in the order the reference page lists them."""
+
+
+def for_kind(metrics: Mapping[str, Metric], kind: str | None) -> Mapping[str, Metric]:
+    """The metrics as audits or outcomes of that kind understand them: a name may mean another formula elsewhere."""
+
+    def meant(metric: Metric) -> Metric:
+        return next((other for other in metric.elsewhere if kind in other.kinds), metric)
+
+    return {name: meant(metric) for name, metric in metrics.items()}

@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from pytest_biasaudit.context.declaration import OutcomeSpec
 from pytest_biasaudit.models.protocol import Generation, LanguageModel, OptionScores, Question
@@ -20,6 +21,10 @@ from pytest_biasaudit.outcomes.outcome import Outcome, Reading
 from pytest_biasaudit.outcomes.text import Scorer, read_text, scorer_named
 from pytest_biasaudit.prompts.benchmarks.data import DataFacts
 from pytest_biasaudit.prompts.prompt import Prompt
+
+if TYPE_CHECKING:
+    from pytest_biasaudit.tables.answers import Answers
+    from pytest_biasaudit.tables.tally import Tally
 
 OPTIONS = "options/1"
 """As the ways of asking in `asking`: raised whenever the code that scores options may give another answer than before."""
@@ -43,6 +48,10 @@ class Collected:
     """Benchmarks: which data the items are from."""
     obstacle: str = ""
     """Why the model could not be asked at all (a model of the wrong kind); empty when it could."""
+    tally: Tally | None = None
+    """Tables: the rows, counted; there are no outcomes beside them."""
+    answers: Answers | None = None
+    """Tables: what the model said, row by row, for pairing with another model's."""
 
 
 def collect(

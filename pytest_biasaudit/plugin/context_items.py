@@ -10,9 +10,11 @@ import pytest
 
 from pytest_biasaudit.assertions import RAISED, InconclusiveWarning
 from pytest_biasaudit.audit import applies
+from pytest_biasaudit.context.declaration import TabularAudit
 from pytest_biasaudit.context.shapes import SLUG
 from pytest_biasaudit.errors import BiasAuditError
 from pytest_biasaudit.plugin.session import session_of, some_of
+from pytest_biasaudit.tables.itself import DATA
 from pytest_biasaudit.verdict.verdict import Judgement, Verdict
 
 if TYPE_CHECKING:
@@ -41,7 +43,8 @@ class ContextFile(pytest.File):
             known = session.specs
         except (BiasAuditError, pytest.UsageError) as error:
             raise self.CollectError(str(error)) from None
-        if not models:
+        asking = [audit for audit in context.audits if not _asks_none(audit)]
+        if not models and asking:
             raise self.CollectError(
                 f"{self.path.name}: no model to audit: declare one in [tool.biasaudit.models.NAME] of pyproject.toml (or "
                 "[models.NAME] of biasaudit.toml) in the root folder, or name one with --biasaudit-source. A folder whose "
@@ -49,22 +52,35 @@ class ContextFile(pytest.File):
             )
         _refuse_unknown_versus(self, context, list(known))
         here = [name for name in models if _audited_in(known[name], self.path)]
-        if not here and not session.options.models:
+        if not here and asking and not session.options.models:
             raise self.CollectError(
                 f"{self.path.name}: every declared model is a point of the sweep, and contexts in [sweep] does not name this "
                 "file: name it there, or declare a model. A folder whose contexts are only used from Python tests: "
                 "--ignore-glob='*.bias.toml'"
             )
+        for audit in context.audits:
+            if _asks_none(audit):
+                for limit in audit.limits:
+                    yield self._item(context, audit, DATA, limit)
         for model in here:
-            for audit in context.audits:
+            for audit in asking:
                 for limit in audit.limits:
                     if applies(limit, model=model, parent=known[model].parent, specs=known):
-                        name = f"{audit.id}[{model}]::{limit.id}"
-                        # Given as text, so that an id read back (--lf, xdist, the command line) is the same id.
-                        nodeid = f"{self.nodeid}::{name}"
-                        yield LimitItem.from_parent(
-                            self, name=name, nodeid=nodeid, context=context, audit=audit, model=model, limit=limit
-                        )
+                        yield self._item(context, audit, model, limit)
+
+    def _item(self, context: Context, audit: Audit, model: str, limit: Limit) -> LimitItem:
+        name = f"{audit.id}[{model}]::{limit.id}"
+        # Given as text, so that an id read back (--lf, xdist, the command line) is the same id.
+        nodeid = f"{self.nodeid}::{name}"
+        item: LimitItem = LimitItem.from_parent(
+            self, name=name, nodeid=nodeid, context=context, audit=audit, model=model, limit=limit
+        )
+        return item
+
+
+def _asks_none(audit: Audit) -> bool:
+    """Whether the audit is of a table that holds all there is to know: it is run once, for no model."""
+    return isinstance(audit, TabularAudit) and not audit.asks_model
 
 
 def _audited_in(spec: ModelSpec, path: Path) -> bool:
@@ -79,6 +95,7 @@ def _refuse_unknown_versus(file: ContextFile, context: Context, known: list[str]
         f"valid: parent, {some_of(named, limit.versus)}"
         for audit in context.audits
         for limit in audit.limits
+        if not _asks_none(audit)
         if limit.versus is not None and limit.versus != "parent" and limit.versus not in known
     ]
     if faults:
@@ -98,7 +115,8 @@ class LimitItem(pytest.Item):
 
     def runtest(self) -> None:
         session = session_of(self.config)
-        result = session.auditor.run(self.context, audit=self.audit.id, model=self.model)
+        model = None if _asks_none(self.audit) else self.model
+        result = session.auditor.run(self.context, audit=self.audit.id, model=model)
         session.keep(result)
         judgement = result.judgement(self.limit.id)
         note(self, judgement)

@@ -26,13 +26,14 @@ class BiasAudit:
         self._folder = request.path.parent
 
     def run(
-        self, context: str | Path, *, audit: str | None = None, model: object, tokenizer: object = None
+        self, context: str | Path, *, audit: str | None = None, model: object = None, tokenizer: object = None
     ) -> AuditResult:
         """Audits one model in one declared audit.
 
         context    a `*.bias.toml` file: beside the test file, else in the root folder
         audit      the audit's id; may be left out where the context has one
-        model      a declared name, what a fixture gave, a ScriptedModel, or a live torch module
+        model      a declared name, what a fixture gave, a ScriptedModel, or a live torch module; none in an audit of data, or of
+                   predictions already made
         tokenizer  that of a live module; module and tokenizer may also come as a tuple
         """
         result = self._session.auditor.run(self._found(context), audit=audit, model=_with(model, tokenizer))

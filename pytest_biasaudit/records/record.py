@@ -9,6 +9,7 @@ from pytest_biasaudit.metrics.metric import Estimate
 from pytest_biasaudit.models.protocol import ModelIdentity
 from pytest_biasaudit.outcomes.outcome import Outcome
 from pytest_biasaudit.prompts.benchmarks.data import DataFacts
+from pytest_biasaudit.tables.tally import Tally
 from pytest_biasaudit.verdict.verdict import Judgement
 
 
@@ -54,5 +55,7 @@ class AuditRecord:
     """Benchmarks: which data the items are from."""
     obstacle: str = ""
     """Why the model could not be asked at all; empty when it could."""
+    tally: Tally | None = None
+    """Tables: the rows, counted; every figure is recomputed from it."""
     reruns: tuple[Rerun, ...] = ()
     """Where a noise floor was asked for: one for each other model that a limit compares with."""

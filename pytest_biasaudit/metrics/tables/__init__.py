@@ -1,0 +1,1 @@
+"""How big, of a labelled table: metrics of classifiers and of corpora, from one tally of rows that are alike."""

@@ -120,8 +120,6 @@ class Metric:
     of_table: Callable[..., tuple[Compared, ...]] | None = field(default=None, compare=False)
     """Of a labelled table: of_table(tally: Tally, *, attributes, label, level, seed, minimum) -> every comparison it makes:
     group against reference and label by label, or one over all. `attributes` is empty where `by_group` is False."""
-    elsewhere: tuple[Metric, ...] = field(default=(), compare=False)
-    """What the same name means in audits of other kinds, where unit, range or formula differ (`metrics.registry.for_kind`)."""
     split_by: tuple[str, ...] = ()
     """Of a benchmark: names of slots by which the figure may be taken apart ("axis", "test"); "" stands for all items
     together. A limit that does not say takes the first."""

@@ -6,8 +6,7 @@ types of `metrics.metric` only.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import replace
+from collections.abc import Callable, Mapping
 from importlib import import_module
 from math import inf
 from types import MappingProxyType
@@ -249,25 +248,29 @@ _ALL = (
 _BENCHMARKS = (crows_pairs, stereoset, seat, weat, bbq, winobias, winogender, log_probability)
 
 _TABLES = (rates, ranking, corpus)
+_NAMED = frozenset(metric.name for metric in (*_ALL, *(metric for kind in _BENCHMARKS for metric in kind.METRICS)))
 
 
-def _by_name(metrics: Iterable[Metric]) -> Mapping[str, Metric]:
-    """Each name once; what a later metric of the same name means, it means in audits of its own kinds."""
-    found: dict[str, Metric] = {}
-    for metric in metrics:
-        known = found.get(metric.name)
-        found[metric.name] = metric if known is None else replace(known, elsewhere=(*known.elsewhere, metric))
-    return MappingProxyType(found)
-
-
-METRICS = _by_name((*_ALL, *(metric for kind in (*_BENCHMARKS, *_TABLES) for metric in kind.METRICS)))
+METRICS: Mapping[str, Metric] = MappingProxyType(
+    {metric.name: metric for metric in (*_ALL, *(metric for kind in _BENCHMARKS for metric in kind.METRICS))}
+    | {metric.name: metric for kind in _TABLES for metric in kind.METRICS if metric.name not in _NAMED}
+)
 """Every built-in metric by its name, in the order the reference page lists them."""
+
+ELSEWHERE: Mapping[str, tuple[Metric, ...]] = MappingProxyType(
+    {
+        name: tuple(metric for kind in _TABLES for metric in kind.METRICS if metric.name == name)
+        for name in METRICS
+        if name in _NAMED and any(metric.name == name for kind in _TABLES for metric in kind.METRICS)
+    }
+)
+"""What a name means in audits of labelled tables, where it stands for another formula, unit or range than in `METRICS`."""
 
 
 def for_kind(metrics: Mapping[str, Metric], kind: str | None) -> Mapping[str, Metric]:
     """The metrics as audits or outcomes of that kind understand them: a name may mean another formula elsewhere."""
 
     def meant(metric: Metric) -> Metric:
-        return next((other for other in metric.elsewhere if kind in other.kinds), metric)
+        return next((other for other in ELSEWHERE.get(metric.name, ()) if kind in other.kinds), metric)
 
     return {name: meant(metric) for name, metric in metrics.items()}

@@ -146,7 +146,7 @@ AUDIT_FAULTS = [
         "a misspelt audit kind", '"counterfactual"', '"counterfactuals"',
         f"{IN_AUDIT}kind = 'counterfactuals': must be one of 'counterfactual', 'crows-pairs'", "did you mean 'counterfactual'?",
     ),
-    broken("an audit kind to come", '"counterfactual"', '"classifier"', "kind = 'classifier': must be one of 'counterfactual'"),
+    broken("an audit kind to come", '"counterfactual"', '"regressor"', "kind = 'regressor': must be one of 'counterfactual'"),
     broken("an audit without limits", LIMITS, "", f"{IN_AUDIT}limit is missing; it must be one or more tables [[audit.limit]]"),
     broken("an empty list of limits", SYSTEM, "limit = []", "limit = []: must be one or more tables [[audit.limit]]")
     ._replace(changes=((SYSTEM, "limit = []"), (LIMITS, ""))),

@@ -238,7 +238,7 @@ class ClassifierAudit(TabularAudit):
     @property
     def asks_model(self) -> bool:
         """See TabularAudit."""
-        return self.columns.prediction is None
+        return self.columns.prediction is None and self.columns.score is None
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -303,6 +303,11 @@ def _check_columns(columns: Row, row: Row, kind: str, faults: Faults) -> None:
         for key in (SCORE,):
             if columns.declares(key) and not columns.declares(POSITIVE):
                 faults.add(columns.where, f"{key.name} needs positive: the label that the score is of")
+        if columns.declares(SCORE) and not columns.declares(PREDICTION) and not row.declares(THRESHOLD):
+            faults.add(
+                row.where,
+                f"threshold is missing: without a column of predictions a score needs threshold, {Threshold().must}",
+            )
         if row.declares(THRESHOLD) and not columns.declares(POSITIVE):
             faults.misfit(row.where, THRESHOLD.name, row.raw[THRESHOLD.name], "needs positive in [audit.columns]")
     else:

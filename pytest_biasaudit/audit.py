@@ -42,6 +42,7 @@ if TYPE_CHECKING:
     from pytest_biasaudit.models.transformer import TransformerModel
     from pytest_biasaudit.outcomes.asking import Watch
     from pytest_biasaudit.outcomes.collect import Collected
+    from pytest_biasaudit.tables.tally import Tally
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,6 +53,8 @@ class Measures:
     held: list[tuple[Limit, tuple[Estimate, ...]]]
     """Each limit that applies, with the estimates it is held against."""
     reruns: tuple[Rerun, ...] = ()
+    tallies: tuple[tuple[str, Tally], ...] = ()
+    """Tables: what was compared with, counted, by the name that limits give in `versus`."""
 
 
 class Auditor:
@@ -234,6 +237,7 @@ class Auditor:
             obstacle=collected.obstacle,
             tally=collected.tally,
             reruns=measured.reruns,
+            tallies=measured.tallies,
         )
         return AuditResult(
             record=record, metrics=metrics, observe=self.settings.observe, inconclusive=self.settings.inconclusive
@@ -307,7 +311,11 @@ class Auditor:
             if other is not None:
                 came[versus] = self._collector.paired(context, audit, collected, other.came)
         estimates = self._estimates(replace(audit, limits=limits), collected, came)
-        return Measures(estimates=estimates, held=[(limit, estimates_of(limit, estimates)) for limit in limits])
+        return Measures(
+            estimates=estimates,
+            held=[(limit, estimates_of(limit, estimates)) for limit in limits],
+            tallies=tuple((name, other.tally) for name, other in came.items() if other.tally is not None),
+        )
 
     def _estimates(
         self, audit: Audit, collected: Collected, others: Mapping[str, Collected], *, always: bool = True

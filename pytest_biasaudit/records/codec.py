@@ -26,16 +26,19 @@ from pytest_biasaudit.context.declaration import (
     People,
     Setting,
     TableSpec,
+    TabularAudit,
 )
 from pytest_biasaudit.errors import EvidenceError
 from pytest_biasaudit.metrics.metric import Estimate
 from pytest_biasaudit.models.point import SweepPoint
 from pytest_biasaudit.models.protocol import ModelIdentity
 from pytest_biasaudit.outcomes.outcome import Outcome
+from pytest_biasaudit.records.declared_table import table_audit_to_plain
 from pytest_biasaudit.records.estimates import estimate_to_plain
 from pytest_biasaudit.records.plain_values import Plain, finite, floats, text, text_or_none
 from pytest_biasaudit.records.quotes import quoted
 from pytest_biasaudit.records.record import AuditRecord, Rerun
+from pytest_biasaudit.records.tally import tally_to_plain
 from pytest_biasaudit.verdict.verdict import Judgement, Verdict
 
 
@@ -49,7 +52,8 @@ def audit_to_plain(record: AuditRecord) -> Plain:
     Raises EvidenceError when a verdict is `within` without a finite estimate: that would be a pass by accident.
     """
     estimates = list(record.estimates)
-    verdicts = [_verdict_to_plain(judgement, estimates) for judgement in record.judgements]
+    known = {id(estimate): at for at, estimate in reversed(list(enumerate(estimates)))}
+    verdicts = [_verdict_to_plain(judgement, estimates, known) for judgement in record.judgements]
     prompts: dict[str, object] = {}
     shown = quoted(record)
     for outcome in record.outcomes:
@@ -79,6 +83,8 @@ def audit_to_plain(record: AuditRecord) -> Plain:
         "facts": {text(name): text(words) for name, words in record.facts},
         "data": None if record.data is None else {name: text(value) for name, value in asdict(record.data).items()},
         "obstacle": text(record.obstacle),
+        "tally": None if record.tally is None else tally_to_plain(record.tally),
+        "tallies": {text(versus): tally_to_plain(tally) for versus, tally in record.tallies},
         "reruns": [_rerun_to_plain(rerun) for rerun in record.reruns],
         "estimates": [estimate_to_plain(estimate) for estimate in estimates],
         "verdicts": verdicts,
@@ -216,15 +222,22 @@ def _rerun_to_plain(rerun: Rerun) -> Plain:
     }
 
 
-def _verdict_to_plain(judgement: Judgement, estimates: list[Estimate]) -> Plain:
-    """One verdict; appends to `estimates` those it was held against that are not there yet."""
+def _verdict_to_plain(judgement: Judgement, estimates: list[Estimate], known: dict[int, int]) -> Plain:
+    """One verdict; appends to `estimates` those it was held against that are not there yet.
+
+    known  positions by identity: a table with many labels and groups has estimates by the thousand, and to compare each
+           verdict's with all of them takes minutes
+    """
 
     def position(estimate: Estimate) -> int:
-        for at, known in enumerate(estimates):
-            if known is estimate or known == estimate:
-                return at
-        estimates.append(estimate)
-        return len(estimates) - 1
+        if id(estimate) in known:
+            return known[id(estimate)]
+        at = next((at for at, one in enumerate(estimates) if one == estimate), len(estimates))
+        if at == len(estimates):
+            estimates.append(estimate)
+        if estimates[at] is estimate:
+            known[id(estimate)] = at
+        return at
 
     limit = judgement.limit
     if judgement.verdict is Verdict.WITHIN:
@@ -268,6 +281,7 @@ def limit_to_plain(limit: Limit) -> Plain:
         "basis": None if limit.basis is None else str(limit.basis),
         "reason": text(limit.reason),
         "accept_one_template": bool(limit.accept_one_template),
+        "label": text_or_none(limit.label),
     }
 
 
@@ -281,6 +295,8 @@ def _declared_audit_to_plain(audit: Audit) -> Plain:
             "settings": {name: _setting_to_plain(value) for name, value in audit.settings},
             "limits": [limit_to_plain(limit) for limit in audit.limits],
         }
+    if isinstance(audit, TabularAudit):
+        return {**table_audit_to_plain(audit), "limits": [limit_to_plain(limit) for limit in audit.limits]}
     assert isinstance(audit, CounterfactualAudit)
     return {
         "id": text(audit.id),

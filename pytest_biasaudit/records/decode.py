@@ -29,7 +29,9 @@ from pytest_biasaudit.models.protocol import ModelIdentity
 from pytest_biasaudit.outcomes.outcome import Outcome, Reading
 from pytest_biasaudit.prompts.benchmarks.data import DataFacts
 from pytest_biasaudit.prompts.prompt import Person, Prompt
+from pytest_biasaudit.records.declared_table import TABULAR, table_audit_from_plain
 from pytest_biasaudit.records.record import AuditRecord, Rerun
+from pytest_biasaudit.records.tally import tally_from_plain
 from pytest_biasaudit.stats.interval import Interval
 from pytest_biasaudit.verdict.verdict import Judgement, Verdict
 
@@ -73,6 +75,11 @@ def audit_from_plain(raw: Fitted, *, context: Context, model: ModelIdentity, poi
         facts=tuple(raw["facts"].items()),
         data=None if raw["data"] is None else DataFacts(**raw["data"]),
         obstacle=raw["obstacle"],
+        tally=None if raw["tally"] is None else tally_from_plain(raw["tally"], pointer=f"{pointer}/tally"),
+        tallies=tuple(
+            (versus, tally_from_plain(tally, pointer=f"{pointer}/tallies/{versus}"))
+            for versus, tally in raw["tallies"].items()
+        ),
         reruns=tuple(_rerun(one, pointer=f"{pointer}/reruns/{at}") for at, one in enumerate(raw["reruns"])),
     )
 
@@ -159,6 +166,8 @@ def _miscount(removed: Fitted) -> str:
 
 def _declared_audit(raw: Fitted) -> Audit:
     limits = tuple(_limit(one, limit_id=one["id"]) for one in raw["limits"])
+    if raw["kind"] in TABULAR:
+        return table_audit_from_plain(raw, limits)
     if raw["kind"] != "counterfactual":
         return BenchmarkAudit(
             id=raw["id"],
@@ -231,6 +240,7 @@ def _limit(raw: Fitted, *, limit_id: str) -> Limit:
         basis=raw["basis"],
         reason=raw["reason"],
         accept_one_template=raw["accept_one_template"],
+        label=raw["label"],
     )
 
 
@@ -307,6 +317,7 @@ def _estimate(raw: Fitted) -> Estimate:
         df=raw["df"],
         usable=raw["usable"],
         sampled=raw["sampled"],
+        label=raw["label"],
     )
 
 

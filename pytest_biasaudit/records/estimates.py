@@ -39,6 +39,7 @@ def estimate_to_plain(estimate: Estimate) -> Plain:
         "df": finite(estimate.df),
         "usable": bool(estimate.usable),
         "sampled": text(estimate.sampled),
+        "label": text(estimate.label),
     }
 
 

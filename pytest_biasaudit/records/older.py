@@ -12,9 +12,10 @@ LATER: dict[str, dict[str, object]] = {
     "file": {"transfer": []},
     "model": {"components": []},
     "audit with people": {"table": None},
-    "limit": {"of": None},
-    "estimate": {"of": None},
-    "verdict": {"of": None},
+    "limit": {"of": None, "label": None},
+    "record": {"tally": None, "tallies": {}},
+    "estimate": {"of": None, "label": ""},
+    "verdict": {"of": None, "label": None},
 }
 """By what it is: the keys that were added after files had been written, with what their absence means."""
 
@@ -26,7 +27,7 @@ def completed(evidence: object) -> object:
     """
     for what, one in _tables(evidence):
         for key, absent in LATER[what].items():
-            one.setdefault(key, list(absent) if isinstance(absent, list) else absent)
+            one.setdefault(key, type(absent)() if isinstance(absent, (list, dict)) else absent)
     return evidence
 
 
@@ -43,6 +44,7 @@ def _tables(evidence: object) -> Iterator[tuple[str, dict[str, object]]]:
             for limit in _each(audit, "limits"):
                 yield "limit", limit
     for record in _each(evidence, "audits"):
+        yield "record", record
         for what in ("estimate", "verdict"):
             for one in _each(record, f"{what}s"):
                 yield what, one

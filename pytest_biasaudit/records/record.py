@@ -57,5 +57,8 @@ class AuditRecord:
     """Why the model could not be asked at all; empty when it could."""
     tally: Tally | None = None
     """Tables: the rows, counted; every figure is recomputed from it."""
+    tallies: tuple[tuple[str, Tally], ...] = ()
+    """Tables: what figures are compared with, by the name that limits give in `versus`: the earlier data, or the rows counted by
+    this model's predictions and by the other's."""
     reruns: tuple[Rerun, ...] = ()
     """Where a noise floor was asked for: one for each other model that a limit compares with."""

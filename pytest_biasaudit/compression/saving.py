@@ -17,6 +17,7 @@ from typing import Any
 
 from pytest_biasaudit.compression.saved_forms import savable
 from pytest_biasaudit.errors import ModelError
+from pytest_biasaudit.models.classifier import TransformerClassifier
 from pytest_biasaudit.models.identity import NOT_SETTINGS, hooks_of
 from pytest_biasaudit.models.load import load_source
 from pytest_biasaudit.models.pretrained import first_line
@@ -105,7 +106,14 @@ def _written(model: TransformerModel, place: Path) -> ModelIdentity:
     kept = dict(module.config.to_dict())
     try:
         back = load_source(
-            model.identity.name, str(place), beside=place.parent, cache=None, dtype=model.identity.dtype, offline=True
+            model.identity.name,
+            str(place),
+            beside=place.parent,
+            cache=None,
+            dtype=model.identity.dtype,
+            offline=True,
+            # One whose labels are not named is a classifier only where that is declared.
+            kind="classifier" if isinstance(model, TransformerClassifier) else None,
         )
     except (ModelError, AttributeError) as fault:
         raise ModelError(f"it cannot be saved in a form that loads back: {fault}") from fault

@@ -24,7 +24,7 @@ from pytest_biasaudit.models.identity import (
     text_sha256,
     tokenizer_sha256,
 )
-from pytest_biasaudit.models.kind import Kind, looks_both_ways
+from pytest_biasaudit.models.kind import Kind, classifies_texts, looks_both_ways, unclassifying, unnamed_labels
 from pytest_biasaudit.models.pretrained import Pretrained, first_line, load_pretrained, refuse_gaps
 from pytest_biasaudit.models.protocol import ModelIdentity
 from pytest_biasaudit.models.saved_record import RECORD, read_record
@@ -101,8 +101,9 @@ def _load_folder(name: str, source: str, folder: Path, kind: Kind | None, dtype:
 def wrap_live(name: str, module: torch.nn.Module, tokenizer: Any) -> TransformerModel:
     """A live module with its tokenizer, as it stands: its digest is that of its tensors now.
 
-    A masked language model and an encoder of transformers are known by their classes; any other module is asked for
-    the next token. Raises ModelError for a module that cannot be, and without a tokenizer.
+    A masked language model, an encoder and a classifier of transformers are known by their classes, the classifier only
+    where its configuration names its labels; any other module is asked for the next token. Raises ModelError for a module
+    that cannot be, and without a tokenizer.
     """
     if not hasattr(tokenizer, "decode") or not callable(tokenizer):
         raise ModelError(f"a live model needs its transformers tokenizer beside it; got {type(tokenizer).__name__}")
@@ -123,6 +124,8 @@ def _live_kind(module: torch.nn.Module) -> tuple[Kind, str]:
     masked: Any = MODEL_FOR_MASKED_LM_MAPPING.get(type(config), ())
     if looks_both_ways(config) and isinstance(module, masked):
         return "masked", ""
+    if classifies_texts(title) and not unclassifying(config) and not unnamed_labels(config):
+        return "classifier", "it gives labels, and predicts no word"
     if head() is None:
         return "encoder", f"{title} has no language-model head"
     if looks_both_ways(config):
@@ -173,6 +176,10 @@ def _class_of(kind: Kind) -> type[TransformerModel]:
         from pytest_biasaudit.models.encoder import EncoderModel
 
         return EncoderModel
+    if kind == "classifier":
+        from pytest_biasaudit.models.classifier import TransformerClassifier
+
+        return TransformerClassifier
     from pytest_biasaudit.models.causal import CausalModel
 
     return CausalModel

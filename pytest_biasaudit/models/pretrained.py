@@ -10,7 +10,15 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from pytest_biasaudit.errors import ModelError
-from pytest_biasaudit.models.kind import Kind, kind_of, looks_both_ways, named_class
+from pytest_biasaudit.models.kind import (
+    MEAN_POOLED,
+    Kind,
+    classifies_texts,
+    kind_of,
+    looks_both_ways,
+    named_class,
+    unclassifying,
+)
 
 if TYPE_CHECKING:
     import torch
@@ -59,9 +67,16 @@ def load_pretrained(
             "causal": transformers.AutoModelForCausalLM,
             "masked": transformers.AutoModelForMaskedLM,
             "encoder": transformers.AutoModel,
+            "classifier": transformers.AutoModelForSequenceClassification,
         }[wanted]
+        own: dict[str, Any] = {}
+        if named_class(config) == MEAN_POOLED and wanted == "classifier":
+            from pytest_biasaudit.models.mean_pooled import MeanPooledClassifier
+
+            auto, own = MeanPooledClassifier, {"config": config}
         module, info = auto.from_pretrained(
             place,
+            **own,
             dtype=getattr(torch, dtype),
             use_safetensors=True,
             output_loading_info=True,
@@ -78,6 +93,8 @@ def load_pretrained(
     if wanted == "encoder":
         _without_unread_pooler(module, info)
         lacks = _why_no_language_model(config, kind)
+    elif wanted == "classifier":
+        lacks = "it gives labels, and predicts no word"
     elif kind is not None or named_class(config):
         lacks = _missing_head(module, info, wanted)
         if lacks:
@@ -114,6 +131,8 @@ def first_line(error: Exception) -> str:
 
 def _refuse_misfit(config: Any, kind: Kind, source: str) -> None:
     """Raises ModelError where the architecture would load as that kind and give numbers that mean nothing."""
+    if kind == "classifier":
+        _refuse_no_classifier(config, source)
     if kind == "causal" and looks_both_ways(config):
         raise ModelError(
             f"source {source!r}: a {config.model_type} model that is not set up as a decoder sees the words after a gap "
@@ -124,6 +143,19 @@ def _refuse_misfit(config: Any, kind: Kind, source: str) -> None:
             f"source {source!r}: a {config.model_type} model is an encoder with a decoder; it can be read neither as a "
             "masked language model nor as an encoder here"
         )
+
+
+def _refuse_no_classifier(config: Any, source: str) -> None:
+    """Raises ModelError where a file holds no head that gives one label of several: its weights would be random."""
+    name = named_class(config)
+    if name and not classifies_texts(name):
+        raise ModelError(
+            f"source {source!r}: kind = 'classifier' is declared, and the file holds a {name}, which has no classifier "
+            "head; fine-tune it on a labelled table first (biasaudit_finetune)"
+        )
+    why = unclassifying(config)
+    if why:
+        raise ModelError(f"source {source!r}: kind = 'classifier' is declared, and {why}")
 
 
 def _missing_head(module: Any, info: dict[str, Any], kind: Kind) -> str:

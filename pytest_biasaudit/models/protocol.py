@@ -214,6 +214,31 @@ class Embeds(Model, Protocol):
 
 
 @runtime_checkable
+class Classifies(Model, Protocol):
+    """A classifier: how likely each of its labels is for a text."""
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """The labels it knows, each once."""
+        ...
+
+    def classify(self, texts: Sequence[str], *, batch_size: int) -> Iterator[tuple[int, tuple[float, ...]]]:
+        """Each text's index and ln P(label | text) for each of `labels`, as computed, in any order.
+
+        NaN where the model is broken. Minus infinity is a probability of 0.
+        """
+        ...
+
+    def reading_facts(self) -> tuple[tuple[str, str], ...]:
+        """What decides an answer beside the weights, in words: where a text is cut, what the callable gives."""
+        ...
+
+    def cut(self, texts: Sequence[str]) -> tuple[bool, ...]:
+        """For each text, whether it is longer than what the model reads of it."""
+        ...
+
+
+@runtime_checkable
 class LanguageModel(Model, Protocol):
     """A model that can be asked. Results stream as they are computed, in any order, each with its question's index."""
 

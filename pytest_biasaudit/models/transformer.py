@@ -119,23 +119,10 @@ class TransformerModel:
 
     def _vectors(self, rows: list[tuple[int, ...]], pooling: Pooling) -> torch.Tensor:
         """(rows, width) float32 vectors of length one, of rows of token ids."""
-        device = next((parameter.device for parameter in self.module.parameters()), torch.device("cpu"))
-        # RoBERTa counts its positions over ids that are not padding: the padding must be the model's own.
-        padding = getattr(getattr(self.module, "config", None), "pad_token_id", None)
-        longest = max(map(len, rows))
-        ids = torch.full((len(rows), longest), padding if isinstance(padding, int) and padding >= 0 else 0)
-        real = torch.zeros((len(rows), longest), dtype=torch.long)
-        for row, tokens in enumerate(rows):
-            ids[row, : len(tokens)] = torch.tensor(tokens)
-            real[row, : len(tokens)] = 1
+        ids, real = padded(self.module, rows)
         with without_gradients(self.module):
-            hidden = self._hidden(ids.to(device), real.to(device)).float()
-            if pooling == "cls":
-                pooled = hidden[:, 0]
-            else:
-                # Padding is taken out, not multiplied by nought: NaN times nought is NaN.
-                kept = hidden.masked_fill(real.to(device)[..., None] == 0, 0.0)
-                pooled = kept.sum(1) / real.to(device).sum(1, keepdim=True)
+            hidden = self._hidden(ids, real).float()
+            pooled = hidden[:, 0] if pooling == "cls" else mean_of(hidden, real)
             lengths: torch.Tensor = torch.linalg.vector_norm(pooled, dim=-1, keepdim=True)
             return (pooled / lengths).cpu()
 
@@ -191,6 +178,27 @@ def _reads_sha256(tokenizer: Any) -> str:
     settings = [getattr(tokenizer, name, None) for name in ("chat_template", "add_bos_token", "add_eos_token")]
     digest.update(repr((sorted(tokenizer.special_tokens_map.items()), settings)).encode("utf-8", "surrogatepass"))
     return digest.hexdigest()
+
+
+def padded(module: torch.nn.Module, rows: Sequence[Sequence[int]]) -> tuple[torch.Tensor, torch.Tensor]:
+    """Rows of token ids as one batch on the module's device, padded behind, and where the tokens are real (1) or not (0)."""
+    device = next((parameter.device for parameter in module.parameters()), torch.device("cpu"))
+    # RoBERTa counts its positions over ids that are not padding: the padding must be the model's own.
+    padding = getattr(getattr(module, "config", None), "pad_token_id", None)
+    longest = max(map(len, rows))
+    ids = torch.full((len(rows), longest), padding if isinstance(padding, int) and padding >= 0 else 0)
+    real = torch.zeros((len(rows), longest), dtype=torch.long)
+    for row, tokens in enumerate(rows):
+        ids[row, : len(tokens)] = torch.tensor(tokens)
+        real[row, : len(tokens)] = 1
+    return ids.to(device), real.to(device)
+
+
+def mean_of(hidden: torch.Tensor, real: torch.Tensor) -> torch.Tensor:
+    """(rows, width): the mean of each row's hidden states over its real tokens."""
+    # Padding is taken out, not multiplied by nought: NaN times nought is NaN.
+    kept = hidden.masked_fill(real[..., None] == 0, 0.0)
+    return kept.sum(1) / real.sum(1, keepdim=True)
 
 
 def positions_of(module: torch.nn.Module) -> int | None:

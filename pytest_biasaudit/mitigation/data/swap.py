@@ -1,0 +1,154 @@
+"""Words of one group put in the place of the other's, in a text. Imports nothing but the standard library.
+
+Whole words, in small letters, CAPITALS or with a first Capital, which they keep; a word in any other mixture stays as it
+is. Word borders are where letters, digits and underscores end, so "he's" and "she-wolf" are swapped too.
+
+A word that stands in one pair is swapped both ways, so swapping twice gives the text back. English has words that do not
+go both ways: "her" is "him" and "his". Such words are decided by the word behind them, or go one way; a text that has them
+may come back as another.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+from pytest_biasaudit.prompts.benchmarks.data import refuse
+
+NO_NOUN = frozenset(
+    word
+    for line in (
+        "a an the this that these those some any no every each all both",
+        "i you he she it we they me him her us them his hers its our their mine yours ours theirs myself himself herself",
+        "and or but nor so yet if because although though while when where who whom which what why how than as until unless",
+        "about above across after against along among around at before behind below beneath beside between beyond by despite",
+        "down during except for from in inside into like near of off on onto out outside over past since through throughout to",
+        "toward towards under up upon via with within without",
+        "am is are was were be been being has have had do does did will would shall should can could may might must",
+        "not never always often again already also only just even still too very more most much quite rather soon once twice",
+        "today tomorrow yesterday now then here there away back home alone together everywhere anywhere somewhere",
+    )
+    for word in line.split()
+)
+"""Words that begin no noun phrase after a possessive: behind "her" they say that it is no possessive."""
+_BEHIND = re.compile(r"[^\S\n]+([^\W_][\w'\u2019]*)")
+
+
+@dataclass(frozen=True, kw_only=True)
+class ByNext:
+    """A word whose other form depends on what stands behind it."""
+
+    word: str
+    possessive: str
+    """What it becomes where a noun phrase follows: a word, blanks between, that is none of NO_NOUN."""
+    otherwise: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class WordPairs:
+    """Which words are swapped, all in small letters. Raises DataError, with every fault, for a list that is not sound."""
+
+    name: str
+    title: str
+    pairs: tuple[tuple[str, str], ...]
+    """Swapped both ways; no word stands twice."""
+    one_way: tuple[tuple[str, str], ...] = ()
+    """(word, what it becomes), which does not become it again."""
+    by_next: tuple[ByNext, ...] = ()
+    source: str
+    """What the choice of words rests on."""
+    caution: str = ""
+    """What a reader must know before using it; mostly empty."""
+
+    def __post_init__(self) -> None:
+        """Checks the list."""
+        refuse(f"word pairs {self.name!r}", list(self._faults()))
+
+    @property
+    def words(self) -> tuple[str, ...]:
+        """All words that are swapped."""
+        return (*self._becomes, *self._decided)
+
+    @property
+    def reversible(self) -> tuple[str, ...]:
+        """The words of the pairs: a text with none but these comes back when it is swapped twice."""
+        return tuple(word for pair in self.pairs for word in pair)
+
+    def swapped(self, text: str) -> str:
+        """The text with every listed word in its other form."""
+
+        def other(found: re.Match[str]) -> str:
+            said = found[0]
+            lower = said.lower()
+            decided = self._decided.get(lower)
+            if decided is not None:
+                behind = _BEHIND.match(text, found.end())
+                noun = behind is not None and behind[1].lower() not in NO_NOUN
+                return _cased(said, decided.possessive if noun else decided.otherwise)
+            return _cased(said, self._becomes.get(lower, lower))
+
+        return self._pattern.sub(other, text)
+
+    def reverses(self, text: str) -> bool:
+        """Whether the text comes back when it is swapped twice."""
+        return self.swapped(self.swapped(text)) == text
+
+    @cached_property
+    def _becomes(self) -> dict[str, str]:
+        both = {word: other for pair in self.pairs for word, other in (pair, pair[::-1])}
+        return both | dict(self.one_way)
+
+    @cached_property
+    def _decided(self) -> dict[str, ByNext]:
+        return {one.word: one for one in self.by_next}
+
+    @cached_property
+    def _pattern(self) -> re.Pattern[str]:
+        longest_first = sorted(self.words, key=lambda word: (-len(word), word))
+        return re.compile(rf"(?<!\w)(?:{'|'.join(map(re.escape, longest_first))})(?!\w)", re.I)
+
+    def _faults(self) -> Iterator[str]:
+        if not self.pairs:
+            yield "it has no pair"
+        lines = [*self.pairs, *self.one_way, *((one.word, one.possessive, one.otherwise) for one in self.by_next)]
+        for word in dict.fromkeys(word for line in lines for word in line):
+            if not re.fullmatch(r"\w.*\w|\w", word) or word != word.strip():
+                yield f"{word!r} does not begin and end with a letter or digit"
+            elif word != word.lower() or any(form.lower() != word for form in (word.upper(), _titled(word))):
+                yield f"{word!r} is not in small letters, or does not come back from capitals"
+        for line in lines:
+            if len(set(line)) < 2:
+                yield f"{line[0]!r} would become itself"
+            if len({len(word) == 1 for word in line}) > 1:
+                yield f"{', '.join(line)}: one of them is a single letter, whose capital may be of either kind"
+        first = [*(word for pair in self.pairs for word in pair), *(line[0] for line in lines[len(self.pairs) :])]
+        for word, count in Counter(first).items():
+            if count > 1:
+                yield f"{word!r} stands in {count} places; a swap must know what it becomes"
+
+
+def word_pairs(pairs: Sequence[Sequence[str]], *, name: str = "given") -> WordPairs:
+    """A list of one's own, each word in one pair. Raises DataError as `WordPairs` does, and for what is no pair."""
+    refuse(f"word pairs {name!r}", [f"{list(pair)!r} is no pair of words" for pair in pairs if len(pair) != 2])
+    return WordPairs(
+        name=name,
+        title="Pairs of the user's own",
+        pairs=tuple((one.lower(), other.lower()) for one, other in pairs),
+        source="the user's own",
+    )
+
+
+def _cased(said: str, other: str) -> str:
+    """The other word in the letters of the one that was said; what was said itself, where its letters are mixed."""
+    if said == said.lower():
+        return other
+    if said == _titled(said.lower()):
+        return _titled(other)
+    return other.upper() if said == said.upper() else said
+
+
+def _titled(word: str) -> str:
+    return word[:1].upper() + word[1:]

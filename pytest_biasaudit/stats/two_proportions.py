@@ -256,7 +256,8 @@ def _tested(
         error = reach / quantile(level, df)
         if reference.clustered or group.clustered or bool(np.any(r != 0.0)):
             p = np.where(middle == 0.0, 1.0, two_sided(middle / error, df))
-            p = np.where(np.isfinite(middle), p, two_sided(_in_shares(reference, group, r, level=level), df))
+            if logs and not np.isfinite(middle).all():
+                p = np.where(np.isfinite(middle), p, two_sided(_in_shares(reference, group, r, level=level), df))
         else:
             p = equal_p(reference, group)
             implied = np.where((p < 1.0) & (p > 0.0), np.abs(middle) / -ndtri(p / 2.0), 0.0)

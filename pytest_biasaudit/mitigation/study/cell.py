@@ -1,0 +1,239 @@
+"""One cell measured: what the classifier learnt from, and what it does on the held-out table. Asks no model.
+
+Sees tables and their metrics; imports polars, numpy and stats when called.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+from pytest_biasaudit.errors import DataError
+from pytest_biasaudit.mitigation.study.plan import ABILITY, StudyPlan
+from pytest_biasaudit.mitigation.study.result import Figure, StudyCell, UnitFigures
+
+if TYPE_CHECKING:
+    from pytest_biasaudit.metrics.metric import Compared, Measured
+    from pytest_biasaudit.tables.answers import Answers
+    from pytest_biasaudit.tables.table import Table
+    from pytest_biasaudit.tables.tally import Tally
+
+RMS = "rms_tpr_gap"
+MOST_NAMED = 10
+
+
+def groups_of(plan: StudyPlan, train: Table, test: Table) -> tuple[str, tuple[str, ...]]:
+    """The reference and the groups compared with it: as declared, else the training table's, the largest first.
+
+    Raises DataError for a declared group that either table lacks, and for fewer than two groups.
+    """
+    counts = train.groups(plan.attribute).drop_nulls().value_counts(sort=True)
+    there = dict(counts.sort(["count", counts.columns[0]], descending=[True, False]).iter_rows())
+    held_out = set(test.groups(plan.attribute).drop_nulls().to_list())
+    wanted = plan.groups or tuple(there)
+    faults = [
+        f"{plan.attribute}: no row of {table} is of group {group!r}"
+        for table, known in ((train.source, set(there)), (test.source, held_out))
+        for group in wanted
+        if group not in known
+    ]
+    if len(wanted) < 2:
+        faults.append(
+            f"{plan.attribute}: groups are compared, and {train.source} has {len(wanted)} ({', '.join(wanted)})"
+        )
+    if faults:
+        raise DataError(train.source, faults[:MOST_NAMED])
+    return wanted[0], wanted[1:]
+
+
+def labels_of(plan: StudyPlan, train: Table, test: Table) -> tuple[str, ...]:
+    """The labels that gaps are measured of: the positive one, else all of the held-out table, in order.
+
+    Raises DataError for a label that nobody can learn, since no training row has it, and for a table of one label.
+    """
+    known = set(train.labels.drop_nulls().to_list())
+    asked = sorted(set(test.labels.drop_nulls().to_list()))
+    faults = [
+        f"label {label!r} of {test.source} is in no row of {train.source}" for label in asked if label not in known
+    ]
+    positive = plan.columns.positive
+    if positive is not None and positive not in known:
+        faults.append(
+            f"positive = {positive!r}: no row of {train.source} has it; there are {', '.join(sorted(known)[:20])}"
+        )
+    if len(known) < 2:
+        faults.append(f"{train.source} has {len(known)} label: there is nothing to tell apart")
+    if faults:
+        raise DataError(train.source, faults[:MOST_NAMED])
+    return tuple(asked) if positive is None else (positive,)
+
+
+def prevalence(table: Table, attribute: str, label: str, group: str) -> tuple[float | None, float | None, int]:
+    """Share of the group among the label's rows whose group is known, its log odds, and those rows; weights count.
+
+    The log odds have half a row added to either side: a share of 0 or 1 has some. None where the label has no such row.
+    """
+    import polars as pl
+
+    weights = table.weights
+    rows = pl.DataFrame(
+        {
+            "label": table.labels,
+            "group": table.groups(attribute),
+            "weight": weights if weights is not None else pl.Series([1.0] * table.rows, dtype=pl.Float64),
+        }
+    ).filter((pl.col("label") == label) & pl.col("group").is_not_null())
+    total = float(rows["weight"].sum())
+    if not rows.height or not total > 0:
+        return None, None, rows.height
+    share = float(rows.filter(pl.col("group") == group)["weight"].sum()) / total
+    effective = share * rows.height
+    return share, math.log((effective + 0.5) / (rows.height - effective + 0.5)), rows.height
+
+
+def measured_cell(
+    plan: StudyPlan,
+    tally: Tally,
+    train: Table,
+    test: Table,
+    *,
+    reference: str,
+    groups: tuple[str, ...],
+    labels: tuple[str, ...],
+    upstream: str,
+    data: str,
+    seed: int,
+    pretrained: bool,
+    scores: Mapping[tuple[str, str], float | None],
+) -> StudyCell:
+    """The figures of one classifier.
+
+    tally   the held-out table with what the classifier said of it
+    train   as it was learnt from
+    test    as it was read
+    scores  upstream bias by (label, group)
+    """
+    from pytest_biasaudit.metrics.registry import METRICS, for_kind
+
+    metrics = for_kind(METRICS, "classifier")
+
+    def of_table(name: str, attributes: tuple[str, ...]) -> tuple[Compared, ...]:
+        compute = metrics[name].of_table
+        assert compute is not None
+        found: tuple[Compared, ...] = compute(
+            tally, attributes=attributes, label=None, level=plan.level, seed=seed, minimum=plan.minimum
+        )
+        return found
+
+    gaps = {
+        (one.label or labels[0], one.groups[-1]): figure_of(one.measured)
+        for one in of_table(plan.gap, (plan.attribute,))
+        if len(one.groups) == 2 and one.groups[0] == reference
+    }
+    missing = Figure(value=None, interval=None, reason="the held-out table does not give it")
+    units = []
+    for label in labels:
+        for group in groups:
+            share, log_odds, rows = prevalence(train, plan.attribute, label, group)
+            units.append(
+                UnitFigures(
+                    label=label,
+                    group=group,
+                    upstream=scores.get((label, group)),
+                    prevalence=share,
+                    log_odds=log_odds,
+                    rows=rows,
+                    gap=gaps.get((label, group), missing),
+                )
+            )
+    rms = root_mean_square(tuple(units))
+    if plan.gap == "tpr_gap" and len(groups) == 1 and rms.value is not None:
+        for one in of_table(RMS, (plan.attribute,)):
+            theirs = figure_of(one.measured)
+            if theirs.value is not None and abs(theirs.value - rms.value) < 1e-9:
+                rms = theirs
+    ability = of_table(ABILITY, ())
+    return StudyCell(
+        upstream=upstream,
+        data=data,
+        seed=seed,
+        pretrained=pretrained,
+        train_rows=train.rows,
+        train_sha256=train.digest,
+        test_sha256=test.digest,
+        units=tuple(units),
+        rms=rms,
+        accuracy=figure_of(ability[0].measured) if ability else missing,
+    )
+
+
+def root_mean_square(units: tuple[UnitFigures, ...]) -> Figure:
+    """Over the units that have a gap; which have none is said. No interval of its own."""
+    there = [unit.gap.value for unit in units if unit.gap.value is not None]
+    lacking = [f"{unit.label}, {unit.group}" for unit in units if unit.gap.value is None]
+    if not there:
+        return Figure(value=None, interval=None, reason="no label has a gap: " + (units[0].gap.reason if units else ""))
+    said = f"; without {'; '.join(lacking[:MOST_NAMED])}" if lacking else ""
+    return Figure(
+        value=math.sqrt(math.fsum(value * value for value in there) / len(there)),
+        interval=None,
+        reason=f"no interval for one run is known of it; the table has that over seeds{said}",
+    )
+
+
+def figure_of(measured: Measured) -> Figure:
+    """The value with its interval; nothing where it stands for nothing."""
+    from pytest_biasaudit.metrics.obstacles import sound
+
+    measured = sound(measured)
+    if not measured.usable:
+        return Figure(value=None, interval=None, reason=measured.reason)
+    return Figure(value=measured.value, interval=measured.interval, reason=measured.reason)
+
+
+def tally_of_answers(
+    plan: StudyPlan, test: Table, answers: Answers, *, reference: str, groups: tuple[str, ...]
+) -> Tally:
+    """The held-out table counted with what a classifier said of it.
+
+    Groups that are not compared are counted and left out. Rows without a prediction stay in: a refusal is no luck.
+    """
+    import numpy as np
+    import polars as pl
+
+    from pytest_biasaudit.tables.tally import Attribute, Tally
+
+    labels = tuple(sorted({*test.labels.drop_nulls().to_list(), *answers.labels}))
+    place = {label: at for at, label in enumerate(labels)}
+    names = [place[label] for label in answers.labels]
+    said = np.array([names[at] if at >= 0 else -1 for at in answers.prediction.tolist()], dtype=np.int64)
+    every = (reference, *groups)
+    others = tuple(sorted(set(test.groups(plan.attribute).drop_nulls().to_list()) - set(every)))
+    order = {group: at for at, group in enumerate((*every, *others))}
+    rows = pl.DataFrame(
+        {
+            "group": [-1 if one is None else order[one] for one in test.groups(plan.attribute).to_list()],
+            "truth": [-1 if one is None else place[one] for one in test.labels.to_list()],
+            "said": said,
+        },
+        schema={"group": pl.Int64, "truth": pl.Int64, "said": pl.Int64},
+    )
+    keys = ["group", "truth", "said"]
+    cells = rows.group_by(keys).agg(pl.len().alias("count")).sort(keys)
+    group = cells["group"].to_numpy()
+    return Tally(
+        attributes=(
+            Attribute(
+                name=plan.attribute,
+                groups=(*every, *others),
+                left_out=tuple((one, "the plan compares others") for one in others),
+            ),
+        ),
+        labels=labels,
+        positive=plan.columns.positive,
+        members=(group[:, None] == np.arange(len(order))[None, :],),
+        truth=cells["truth"].to_numpy().astype(np.int64),
+        prediction=cells["said"].to_numpy().astype(np.int64),
+        count=cells["count"].to_numpy().astype(np.int64),
+    )

@@ -1,0 +1,175 @@
+"""Which lever helped: every pair of interventions against neither, seed by seed; the sweep; what each label came to.
+
+Imports stats when called. Intervals are over seeds: they say what another training would give on the same tables, and
+nothing of other held-out rows.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from statistics import fmean, stdev
+
+from pytest_biasaudit.mitigation.study.plan import NONE, Intervention
+from pytest_biasaudit.mitigation.study.result import Figure, Helped, LeverRow, StudyCell, SweepRow, UnitRow
+from pytest_biasaudit.stats.interval import Interval
+
+METHOD = "t over seeds"
+SWEPT = "target-rate"
+RATE = "rate"
+Pair = tuple[str, str]
+_BASE = Figure(value=None, interval=None, reason="what the others are held against")
+
+
+def lever_rows(cells: Sequence[StudyCell], *, level: float, majority: float) -> tuple[LeverRow, ...]:
+    """One row a pair of levers, in the order of the cells; the first is neither lever, and helps nobody.
+
+    majority  share of the largest label: a classifier that knows no more has no gap, and is no help
+    """
+    by = _by_pair(cells)
+    before = by.get((NONE, NONE), {})
+    rows = []
+    for (upstream, data), after in by.items():
+        shared = [seed for seed in after if seed in before]
+        pairs = [(after[seed], before[seed]) for seed in shared]
+        rms = over_seeds([cell.rms.value for cell in after.values()], level=level)
+        accuracy = over_seeds([cell.accuracy.value for cell in after.values()], level=level)
+        lost = over_seeds([_difference(a.accuracy.value, b.accuracy.value) for a, b in pairs], level=level)
+        change = over_seeds([_difference(a.rms.value, b.rms.value) for a, b in pairs], level=level)
+        itself = (upstream, data) == (NONE, NONE)
+        if itself:
+            change = lost = _BASE
+        helped, reason = _word(change, accuracy, majority, itself=itself)
+        rows.append(
+            LeverRow(
+                upstream=upstream,
+                data=data,
+                seeds=len(shared),
+                rms=rms,
+                change=change,
+                accuracy=accuracy,
+                accuracy_change=lost,
+                helped=helped,
+                reason=reason,
+            )
+        )
+    return tuple(rows)
+
+
+def unit_rows(cells: Sequence[StudyCell], *, level: float) -> tuple[UnitRow, ...]:
+    """One row a pair of levers, label and group, in the order of the cells."""
+    by = _by_pair(cells)
+    before = by.get((NONE, NONE), {})
+    rows = []
+    for (upstream, data), after in by.items():
+        for at, unit in enumerate(next(iter(after.values())).units):
+            here = {seed: cell.units[at] for seed, cell in after.items()}
+            then = {seed: cell.units[at] for seed, cell in before.items()}
+            moved = [
+                _difference(_size(here[seed].gap.value), _size(then[seed].gap.value)) for seed in here if seed in then
+            ]
+            itself = (upstream, data) == (NONE, NONE)
+            rows.append(
+                UnitRow(
+                    upstream=upstream,
+                    data=data,
+                    label=unit.label,
+                    group=unit.group,
+                    prevalence=_mean([one.prevalence for one in here.values()]),
+                    score=_mean([one.upstream for one in here.values()]),
+                    gap=over_seeds([one.gap.value for one in here.values()], level=level),
+                    change=_BASE if itself else over_seeds(moved, level=level),
+                )
+            )
+    return tuple(rows)
+
+
+def sweep_rows(cells: Sequence[StudyCell], data: Sequence[Intervention], *, level: float) -> tuple[SweepRow, ...]:
+    """One row a model and rate of the co-occurrence sweep, rates ascending; none where nothing is swept."""
+    rates = {one.name: float(rate) for one in data if one.method == SWEPT and _number(rate := one.setting(RATE))}  # type: ignore[arg-type]  # a number by then
+    by = _by_pair(cells)
+    rows = []
+    for upstream in dict.fromkeys(pair[0] for pair in by):
+        for name in sorted((name for name in rates if (upstream, name) in by), key=rates.__getitem__):
+            some = tuple(by[upstream, name].values())
+            rows.append(
+                SweepRow(
+                    upstream=upstream,
+                    pretrained=some[0].pretrained,
+                    data=name,
+                    rate=rates[name],
+                    reached=_mean([unit.prevalence for cell in some for unit in cell.units]),
+                    rms=over_seeds([cell.rms.value for cell in some], level=level),
+                    gap=over_seeds([_mean([unit.gap.value for unit in cell.units]) for cell in some], level=level),
+                    accuracy=over_seeds([cell.accuracy.value for cell in some], level=level),
+                )
+            )
+    return tuple(rows)
+
+
+def over_seeds(values: Sequence[float | None], *, level: float) -> Figure:
+    """The mean of one figure a seed, with its t interval; a value that is missing makes the whole figure say so.
+
+    Seeds that all give the same leave no interval: one of no width would look certain.
+    """
+    there = [value for value in values if value is not None]
+    missing = len(values) - len(there)
+    if not there:
+        return Figure(value=None, interval=None, reason="not measured in any seed")
+    if missing:
+        return Figure(value=None, interval=None, reason=f"not measured in {missing} of {len(values)} seeds")
+    mean = fmean(there)
+    if len(there) < 2:
+        return Figure(value=mean, interval=None, reason="one seed: how far another would lie from it is not known")
+    spread = stdev(there)
+    if not spread > 1e-12:
+        return Figure(
+            value=mean, interval=None, reason=f"all {len(there)} seeds give the same: they do not say how sure it is"
+        )
+    from scipy.special import stdtrit
+
+    half = float(stdtrit(len(there) - 1, (1 + level) / 2)) * spread / math.sqrt(len(there))
+    return Figure(value=mean, interval=Interval(low=mean - half, high=mean + half, level=level, method=METHOD))
+
+
+def _word(change: Figure, accuracy: Figure, majority: float, *, itself: bool) -> tuple[Helped, str]:
+    if itself:
+        return "cannot tell", "what the others are held against"
+    if change.interval is None:
+        return "cannot tell", change.reason
+    if change.interval.low > 0:
+        return "hurt", ""
+    if change.interval.high >= 0:
+        return "cannot tell", "the interval of the change holds 0"
+    least = accuracy.value if accuracy.interval is None else accuracy.interval.low
+    if least is None or least <= majority:
+        said = "nothing" if accuracy.value is None else f"{accuracy.value:.2f}"
+        return "cannot tell", (
+            f"the gap is smaller, and so is all it knows: accuracy {said}, and always naming the largest label gives "
+            f"{majority:.2f}"
+        )
+    return "helped", ""
+
+
+def _by_pair(cells: Sequence[StudyCell]) -> dict[Pair, dict[int, StudyCell]]:
+    found: dict[Pair, dict[int, StudyCell]] = {}
+    for cell in cells:
+        found.setdefault((cell.upstream, cell.data), {})[cell.seed] = cell
+    return found
+
+
+def _difference(after: float | None, before: float | None) -> float | None:
+    return None if after is None or before is None else after - before
+
+
+def _size(value: float | None) -> float | None:
+    return None if value is None else abs(value)
+
+
+def _mean(values: Sequence[float | None]) -> float | None:
+    there = [value for value in values if value is not None]
+    return fmean(there) if there else None
+
+
+def _number(value: object) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool)

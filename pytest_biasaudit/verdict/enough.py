@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 
 from pytest_biasaudit.metrics.metric import Estimate
 from pytest_biasaudit.verdict.scale import OnScale
@@ -32,12 +33,17 @@ def times_needed(scaled: OnScale) -> float | None:
     return (reach / room) ** 2
 
 
-def what_would_decide(estimate: Estimate, scaled: OnScale, *, logs: bool = False) -> str:
+def what_would_decide(
+    estimate: Estimate, scaled: OnScale, *, logs: bool = False, rows_of: Callable[[str], str] | None = None
+) -> str:
     """One sentence: about how many people a group or templates would decide it, or that no number would.
 
-    logs  the estimate's standard error is one of the logarithm
+    logs     the estimate's standard error is one of the logarithm
+    rows_of  it is of a labelled table, where rows count; makes a harmless line of a group's name
     """
     times = times_needed(scaled)
+    if rows_of is not None:
+        return _of_rows(estimate, scaled, times, rows_of)
     if estimate.sampled:
         return _of_items(estimate, scaled, times)
     side = "keeps" if scaled.value_holds else "lies beyond"
@@ -74,6 +80,44 @@ def _of_items(estimate: Estimate, scaled: OnScale, times: float | None) -> str:
         f"the estimate {side} the limit; if it stays there, about {needed:,} {estimate.sampled} would decide it "
         f"(now {estimate.templates:,}): use more axes or a larger set"
     )
+
+
+def _of_rows(estimate: Estimate, scaled: OnScale, times: float | None, clean: Callable[[str], str]) -> str:
+    """The same for a labelled table: rows of the smaller group, or of both where those alone would not do.
+
+    The variance of a comparison of rates is the sum of p (1 - p) / n over the two groups; needed is a k-th of it (a rate of 0
+    or 1, or one that is not known, counts as 1/2). With the larger group as it is, the smaller needs
+    n = p (1 - p) / (variance / k - the larger's share), as long as that is above 0.
+    """
+    side = "keeps" if scaled.value_holds else "lies beyond"
+    groups = sorted((group for group in estimate.by_group if group.n), key=lambda group: group.n)
+    what = "rows" if estimate.sampled in ("", "rows") else f"rows, in as many times more {estimate.sampled},"
+    if times is None:
+        return (
+            "no number of rows would decide it soon: the estimate lies too near the limit; change the model or the data, or "
+            "ask the owner of the limit"
+        )
+    stays = f"the estimate {side} the limit; if it stays there, about"
+    times = max(times, 1.05)
+    of_label = f' for label "{clean(estimate.label)}"' if estimate.label else ""
+    if len(groups) != 2:
+        return f"{stays} {math.ceil(times * max(estimate.n, 1)):,} {what} would decide it (now {estimate.n:,})"
+    small, large = groups
+    spread = [_spread(group.rate) for group in (small, large)]
+    left = (spread[0] / small.n + spread[1] / large.n) / times - spread[1] / large.n
+    name = clean(small.group)
+    if left > 0 and spread[0] / left / small.n <= HOPELESS:
+        needed = math.ceil(spread[0] / left)
+        return f"{stays} {needed:,} {what} of {name}{of_label} would decide it (now {small.n:,})"
+    return (
+        f"{stays} {math.ceil(small.n * times):,} {what} of {name} and {math.ceil(large.n * times):,} of "
+        f"{clean(large.group)}{of_label} would decide it (now {small.n:,} and {large.n:,})"
+    )
+
+
+def _spread(rate: float | None) -> float:
+    """Variance p (1 - p) of a single row; of a rate at its end or not known, the largest it can be."""
+    return rate * (1 - rate) if rate is not None and 0 < rate < 1 else 0.25
 
 
 def _one_or_the_other(

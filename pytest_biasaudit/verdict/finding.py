@@ -5,11 +5,12 @@ but how to write it down, and about how much more data would decide an open ques
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
-from pytest_biasaudit.context.declaration import DEFAULT_OF, Audit, Context, Limit
+from pytest_biasaudit.context.declaration import DEFAULT_OF, Audit, Context, Limit, TabularAudit
 from pytest_biasaudit.metrics.metric import Estimate, GroupSummary, Metric
+from pytest_biasaudit.verdict import table_words
 from pytest_biasaudit.verdict.beside import beside_lines
 from pytest_biasaudit.verdict.enough import what_would_decide
 from pytest_biasaudit.verdict.scale import is_change, on_log_scale, on_scale, side_of
@@ -38,6 +39,10 @@ class Where:
     seed: int = 0
     declared: bool = True
     """Whether the file declares the limits judged; False for a limit that an assertion made."""
+    kind: str = ""
+    """Of the audit: an audit of a labelled table speaks of rows."""
+    data: str = ""
+    """The table's name, where it is an audit of one."""
 
     @classmethod
     def of(cls, context: Context, audit: Audit, *, model: str, seed: int) -> Where:
@@ -49,7 +54,14 @@ class Where:
             file=context.path.name,
             unit=audit.unit,
             seed=seed,
+            kind=audit.kind,
+            data=audit.data if isinstance(audit, TabularAudit) else "",
         )
+
+    @property
+    def of_table(self) -> bool:
+        """Whether it is an audit of a labelled table."""
+        return self.kind in table_words.KINDS
 
 
 def finding(
@@ -84,11 +96,12 @@ def finding(
         lines.append(_line("rule", rule))
     if worst is not None and metric is not None:
         lines.append(_line("groups", "   ".join(_group(group, metric, where) for group in worst.by_group)))
-        lines.extend(_line("also", _estimate(other, limit, metric, where)) for other in compared if other is not worst)
+        lines.extend(_also(worst, compared, limit, metric, where))
         beside = beside_lines(worst, compared, figure=figure, clean=one_line, outcome_unit=where.unit)
         lines.extend(_line(label, text) for label, text in beside)
-    if compared:
-        lines.append(_line("not used", _not_used(compared)))
+    unused = _not_used(compared, where) if compared else ""
+    if unused:
+        lines.append(_line("not used", unused))
     lines.append(_line("next", _next(limit, verdict, worst, metric, where)))
     return "\n".join(lines)
 
@@ -124,14 +137,30 @@ def _unit(metric: Metric, where: Where) -> str:
     return f" {one_line(unit, longest=24)}" if unit else ""
 
 
+def _also(worst: Estimate, compared: Sequence[Estimate], limit: Limit, metric: Metric, where: Where) -> Iterator[str]:
+    """A line for each other comparison; of a table, whose comparisons are many, those furthest toward the limit."""
+    others = [other for other in compared if other is not worst]
+    told = others
+    if where.of_table and len(others) > table_words.MOST_OTHERS:
+        scaled = [on_scale(other, limit, metric) for other in others]
+        excess = [float("-inf") if one is None else one.excess for one in scaled]
+        nearest = sorted(range(len(others)), key=lambda at: -excess[at])[: table_words.MOST_OTHERS]
+        told = [others[at] for at in nearest]
+    yield from (_line("also", _estimate(other, limit, metric, where)) for other in told)
+    if len(told) < len(others):
+        yield _line("also", f"{len(others) - len(told):,} more comparisons, in the report")
+
+
 def _estimate(estimate: Estimate, limit: Limit, metric: Metric, where: Where) -> str:
-    who = _who(estimate)
+    who = table_words.who(estimate, one_line) if where.of_table else _who(estimate)
     if metric.against:
         who = f"of the {one_line(estimate.of or DEFAULT_OF)} of {who}"
     if estimate.versus is not None:
         who += f", against {one_line(estimate.versus)}"
     crossed = f"{estimate.people} people, {estimate.templates} templates"
     counts = f"n {estimate.n}, {f'{estimate.templates} {estimate.sampled}' if estimate.sampled else crossed}, seed {where.seed}"
+    if where.of_table:
+        counts = f"{table_words.counts(estimate)}, seed {where.seed}"
     if estimate.value is None:
         return f"none   {who} ({counts}){_because(estimate)}"
     beside = _beside(limit, metric, estimate)
@@ -206,6 +235,10 @@ def _rule(limit: Limit, p: float | None, p_adjusted: float | None, family_size: 
 
 def _group(group: GroupSummary, metric: Metric, where: Where) -> str:
     name = one_line(group.group, longest=60)
+    if where.of_table:
+        return table_words.group_text(
+            group, figure=lambda value: figure(value, digits=4), clean=lambda text: one_line(text, longest=60)
+        )
     counts = f"n {group.n} of {group.asked}"
     rates = set(metric.kinds) <= SELECTIONS
     shown = group.rate if rates else group.mean
@@ -220,7 +253,9 @@ def _outcome_unit(where: Where) -> str:
     return f" {one_line(where.unit, longest=24)}" if where.unit else ""
 
 
-def _not_used(compared: Sequence[Estimate]) -> str:
+def _not_used(compared: Sequence[Estimate], where: Where) -> str:
+    if where.of_table:
+        return table_words.without_prediction(compared, clean=one_line, corpus=where.kind == "corpus")
     groups = {group.group: group for estimate in compared for group in estimate.by_group}.values()
     asked = sum(group.asked for group in groups)
     counts = {
@@ -240,6 +275,9 @@ def _next(limit: Limit, verdict: Verdict, worst: Estimate | None, metric: Metric
     again = f"rerun with {one_line(selection) if where.declared else f'--biasaudit-seed={where.seed}'}"
     if verdict is Verdict.WITHIN:
         return f"nothing to do; {again} to see it again"
+    if verdict is Verdict.OVER and where.of_table:
+        rows = table_words.look_at(worst, data=where.data, clean=one_line)
+        return f"{rows}; the report (--biasaudit-html FILE) has every label and group; {again}"
     if verdict is Verdict.OVER:
         who = "the answers"
         if worst is not None and worst.groups:
@@ -254,5 +292,7 @@ def _next(limit: Limit, verdict: Verdict, worst: Estimate | None, metric: Metric
                 "or accept_one_template = true in this limit"
             )
         if scaled is not None:
-            return what_would_decide(worst, scaled, logs=on_log_scale(limit, metric))
+            return what_would_decide(
+                worst, scaled, logs=on_log_scale(limit, metric), rows_of=one_line if where.of_table else None
+            )
     return f"mend what kept it from being measured, then {again}"

@@ -78,6 +78,8 @@ class Tally:
     near: tuple[NearWords, ...] = ()
     blank: int = 0
     """Rows of a corpus without text or without label; they are in the counts as far as they go."""
+    incomplete: int | None = None
+    """Rows of a corpus without text, without label or without a group in one of the columns; None: as many as are blank."""
 
     @property
     def rows(self) -> int:

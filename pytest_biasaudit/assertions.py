@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Literal, Protocol
 
-from pytest_biasaudit.context.declaration import BenchmarkAudit, CounterfactualAudit, Limit
+from pytest_biasaudit.context.declaration import BenchmarkAudit, CounterfactualAudit, Limit, TabularAudit
 from pytest_biasaudit.errors import BiasAuditError
 from pytest_biasaudit.metrics.metric import Estimate, Metric
 from pytest_biasaudit.outcomes.outcome import Outcome
@@ -155,7 +155,8 @@ def assert_no_worse_than(
     or under `max_increase`, for every group against the reference, or the lower end of the recovery's at or above
     `min_recovery`.
 
-    Raises ValueError unless exactly one of the two bounds is given; NotComparable when the two were not asked the same;
+    Raises ValueError unless exactly one of the two bounds is given; NotComparable when the two were not asked the same, or of a
+    labelled table;
     BiasLimitExceeded, Inconclusive or NotMeasured otherwise.
     """
     __tracebackhide__ = True
@@ -176,6 +177,11 @@ def assert_no_worse_than(
         min_recovery=min_recovery,
         level=level,
     )
+    if isinstance(second.audit, TabularAudit):
+        raise NotComparable(
+            f"{second.context.id}/{second.audit.id} is an audit of a table: no answer to a row is kept in a result, so two of "
+            f"them cannot be paired; declare a limit with versus = {first.model.name!r} and max_increase in the context"
+        )
     if isinstance(second.audit, BenchmarkAudit):
         from pytest_biasaudit.metrics.benchmarks.measure import Part, estimates_of_part
 
@@ -328,8 +334,8 @@ def _attributes(record: AuditRecord, metric: Metric, attribute: str | Sequence[s
     audit = record.audit
     if isinstance(audit, BenchmarkAudit):
         return _split(audit, metric, attribute)
-    assert isinstance(audit, CounterfactualAudit)
-    declared = audit.people.attributes
+    assert isinstance(audit, (CounterfactualAudit, TabularAudit))
+    declared = audit.attributes if isinstance(audit, TabularAudit) else audit.people.attributes
     if not metric.by_group:
         return ()
     if attribute is None:

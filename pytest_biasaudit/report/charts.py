@@ -96,7 +96,7 @@ def limits_picture(record: AuditRecord, *, ids: str) -> Picture | None:
     """Every comparison with its interval, beside what its limit allows, a panel a limit; None when none has a value."""
     drawn = [(one, [e for e in one.compared if e.value is not None]) for one in record.judgements]
     every = [(judgement, estimates) for judgement, estimates in drawn if estimates]
-    panels = [(judgement, furthest(estimates, _ideal(judgement))) for judgement, estimates in every]
+    panels = [(judgement, furthest(estimates, _ideal(judgement, record.audit.kind))) for judgement, estimates in every]
     if not panels:
         return None
     heights = [70 + 32 * len(estimates) for _, estimates in panels]
@@ -161,8 +161,8 @@ def _spread(axes: Axes, row: int, group: _Group) -> None:
 
 def _panel(axes: Axes, record: AuditRecord, judgement: Judgement, estimates: Sequence[Estimate]) -> None:
     limit = judgement.limit
-    ideal = _ideal(judgement)
-    allowed_low, allowed_high = _allowed(judgement)
+    ideal = _ideal(judgement, record.audit.kind)
+    allowed_low, allowed_high = _allowed(judgement, record.audit.kind)
     ends = [end for estimate in estimates for end in ends_of(estimate)]
     ends += [end for end in (allowed_low, allowed_high, ideal) if end is not None and math.isfinite(end)]
     low, high = range_of(ends)
@@ -184,22 +184,22 @@ def _panel(axes: Axes, record: AuditRecord, judgement: Judgement, estimates: Seq
         if ideal is not None:
             ideal_line(axes, ideal, rows)
         draw_interval(axes, row + 0.17, estimate, low, high)
-        beside = wording.beside_of(limit, estimate)
+        beside = wording.beside_of(limit, estimate, record.audit.kind)
         figures = wording.number(estimate.value, beside=beside)
         if estimate.interval:
             figures += f" ({wording.interval_text(estimate.interval, beside=beside)})"
         write(axes, 0.0, row - 0.32, short(wording.groups_text(estimate)))
         write(axes, 1.0, row - 0.32, figures, align="right", colour="muted")
-    unit = wording.unit_of(limit.metric, record.audit.unit)
+    unit = wording.unit_of(limit.metric, record.audit.unit, record.audit.kind)
     attribute = f", {wording.crossed(limit.attribute)}" if limit.attribute else ""
-    subject = f"{wording.title_of(limit.metric)}{attribute}"
-    head(axes, subject, f"{_verdict(judgement)}. Limit: {wording.bound_text(limit, unit)}")
+    subject = f"{wording.title_of(limit.metric, record.audit.kind)}{attribute}"
+    head(axes, subject, f"{_verdict(judgement)}. Limit: {wording.bound_text(limit, unit, record.audit.kind)}")
     dress_axis(axes, "")
 
 
-def _ideal(judgement: Judgement) -> float | None:
+def _ideal(judgement: Judgement, kind: str) -> float | None:
     """Where the ideal is on the estimate's own scale; None where it is not known here."""
-    metric = wording.metric_of(judgement.limit.metric)
+    metric = wording.metric_of(judgement.limit.metric, kind)
     against = {"increase": 0.0, "recovery": 1.0}.get(judgement.limit.shows)
     return against if against is not None else metric.ideal if metric else None
 
@@ -210,9 +210,9 @@ def _verdict(judgement: Judgement) -> str:
     return word if rule == "upper" else f"{word} by rule “{rule}”"
 
 
-def _allowed(judgement: Judgement) -> tuple[float, float]:
+def _allowed(judgement: Judgement, kind: str) -> tuple[float, float]:
     """What the limit allows on the estimate's own scale; infinite where it is open."""
-    limit, metric = judgement.limit, wording.metric_of(judgement.limit.metric)
+    limit, metric = judgement.limit, wording.metric_of(judgement.limit.metric, kind)
     if limit.shows == "value" and metric is not None and metric.judged == "distance" and limit.max is not None:
         return metric.ideal - limit.max, metric.ideal + limit.max
     if limit.shows == "value" and metric is not None and metric.judged == "ratio" and limit.bound > 0:
@@ -249,11 +249,11 @@ def _group_sentence(group: _Group, unit: str) -> str:
 
 def _limit_sentence(record: AuditRecord, judgement: Judgement, estimate: Estimate) -> str:
     limit = judgement.limit
-    unit = short(wording.unit_of(limit.metric, record.audit.unit))
-    beside = wording.beside_of(limit, estimate)
+    unit = short(wording.unit_of(limit.metric, record.audit.unit, record.audit.kind))
+    beside = wording.beside_of(limit, estimate, record.audit.kind)
     value = wording.number(estimate.value, beside=beside)
-    text = f"{short(wording.title_of(limit.metric))}, {short(wording.comparison(estimate), 100)}: {value}"
+    text = f"{short(wording.title_of(limit.metric, record.audit.kind))}, {short(wording.comparison(estimate), 100)}: {value}"
     if estimate.interval is not None:
         text += f", interval {wording.interval_text(estimate.interval, beside=beside)}"
-    bound = short(wording.bound_text(limit, unit), 100)
+    bound = short(wording.bound_text(limit, unit, record.audit.kind), 100)
     return f"{text}; must be {bound}; {_verdict(judgement).lower()}."

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from pytest_biasaudit.context.declaration import Limit
+from pytest_biasaudit.context.declaration import Limit, TabularAudit
 from pytest_biasaudit.errors import EvidenceError
 from pytest_biasaudit.metrics.metric import Estimate
 from pytest_biasaudit.records.evidence import SEVERITY, Evidence
@@ -20,6 +20,7 @@ from pytest_biasaudit.report import wording
 from pytest_biasaudit.report.frame import FrameChange, frame_changes
 from pytest_biasaudit.report.item_changes import ItemChanges, item_changes
 from pytest_biasaudit.report.lineage import in_reading_order
+from pytest_biasaudit.verdict.table_words import SPREADS
 from pytest_biasaudit.verdict.verdict import Judgement
 
 Toward = Literal["further from the ideal", "closer to the ideal", ""]
@@ -34,6 +35,8 @@ class Place:
     before: str
     """The model's name before; empty where the audit is only after."""
     after: str
+    kind: str = ""
+    """Of the audit: a metric's name may mean another formula in audits of tables."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -63,7 +66,9 @@ class VerdictChange:
     @property
     def terms_changed(self) -> bool:
         """Judged on both sides, and not by the same terms: another bound, rule or level."""
-        return self.was is not None and self.now is not None and _terms(self.was.limit) != _terms(self.now.limit)
+        if self.was is None or self.now is None:
+            return False
+        return _terms(self.was.limit, self.place.kind) != _terms(self.now.limit, self.place.kind)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -140,7 +145,11 @@ def diff_of(before: Evidence, after: Evidence, *, audits: Sequence[str] = (), mo
         verdicts=tuple(sorted(verdicts, key=_gravity)),
         estimates=estimates,
         estimate_counts=counts,
-        items=tuple((_place(was, now), item_changes(was, now)) for was, now in pairs),
+        items=tuple(
+            (_place(was, now), item_changes(was, now))
+            for was, now in pairs
+            if not isinstance(was.audit, TabularAudit)  # no row of a table is in the evidence
+        ),
         frame=frame_changes(before, after, pairs),
     )
 
@@ -238,6 +247,7 @@ def _place(was: AuditRecord | None, now: AuditRecord | None) -> Place:
         audit=either.audit.id,
         before=was.model.name if was else "",
         after=now.model.name if now else "",
+        kind=either.audit.kind,
     )
 
 
@@ -260,8 +270,9 @@ def _gravity(change: VerdictChange) -> tuple[int, int]:
     return (2 if change.terms_changed else 5, 0)
 
 
-def _terms(limit: Limit) -> tuple[object, ...]:
-    return (limit.metric, limit.attribute, wording.bound_text(limit), limit.versus, limit.rule, limit.level)
+def _terms(limit: Limit, kind: str) -> tuple[object, ...]:
+    bound = wording.bound_text(limit, kind=kind)
+    return (limit.metric, limit.attribute, limit.label, bound, limit.versus, limit.rule, limit.level)
 
 
 def _estimates(pairs: Sequence[Pair]) -> tuple[tuple[EstimateChange, ...], EstimateCounts]:
@@ -284,7 +295,10 @@ def _by_key(record: AuditRecord, *, levels: bool) -> dict[tuple[object, ...], Es
     made: dict[tuple[object, ...], Estimate] = {}
     for one in record.estimates:
         level = one.interval.level if one.interval and levels else None
-        made.setdefault((one.metric, one.attribute, one.groups, one.versus, one.shows, one.of, level), one)
+        # Of a spread over all groups, which group is lowest is part of the result and not of the question.
+        spread = isinstance(record.audit, TabularAudit) and one.metric in SPREADS
+        groups = () if spread else one.groups
+        made.setdefault((one.metric, one.attribute, groups, one.label, one.versus, one.shows, one.of, level), one)
     return made
 
 
@@ -313,12 +327,12 @@ def _estimate_change(place: Place, was: Estimate, now: Estimate, unit: str) -> E
     if old is not None and new is not None and was.interval is not None and now.interval is not None:
         halves = [(one.high - one.low) / 2 for one in (was.interval, now.interval)]
         size = abs(new - old) / max(halves)
-        toward = _toward(was, old, new)
+        toward = _toward(was, old, new, place.kind)
     return EstimateChange(place=place, was=was, now=now, unit=unit, size=size, toward=toward)
 
 
-def _toward(estimate: Estimate, old: float, new: float) -> Toward:
-    metric = wording.metric_of(estimate.metric)
+def _toward(estimate: Estimate, old: float, new: float, kind: str) -> Toward:
+    metric = wording.metric_of(estimate.metric, kind)
     if metric is None or estimate.shows != "value":
         return ""
     if metric.judged == "ratio" and old > 0 and new > 0:

@@ -88,7 +88,9 @@ def _verdicts(diff: Diff, width: int) -> Iterator[str]:
             judgement = one.was if side == "was" else one.now
             if judgement is not None:
                 yield from _line("", f"{_place(one.place)} / {plain_line(one.limit)}", width)
-                yield from _line(f"  {side if side == 'was' else 'is':<6} ", _judged(judgement, one.unit), width)
+                yield from _line(
+                    f"  {side if side == 'was' else 'is':<6} ", _judged(judgement, one.unit, one.place.kind), width
+                )
 
 
 def _verdict(change: VerdictChange, width: int) -> Iterator[str]:
@@ -96,33 +98,34 @@ def _verdict(change: VerdictChange, width: int) -> Iterator[str]:
     assert change.now is not None
     word = "worse" if change.worse else "better" if change.verdict_changed else "terms"
     yield from _line(f"{word:<7} ", f"{_place(change.place)} / {plain_line(change.limit)}", width)
-    yield from _line("  was    ", _judged(change.was, change.unit), width)
-    yield from _line("  is     ", _judged(change.now, change.unit), width)
-    old, new = (_terms(one, change.unit) for one in (change.was, change.now))
+    yield from _line("  was    ", _judged(change.was, change.unit, change.place.kind), width)
+    yield from _line("  is     ", _judged(change.now, change.unit, change.place.kind), width)
+    old, new = (_terms(one, change.unit, change.place.kind) for one in (change.was, change.now))
     yield from _line("  limit  ", old if old == new else f"was {old}; is {new}", width)
 
 
-def _judged(judgement: Judgement, unit: str) -> str:
+def _judged(judgement: Judgement, unit: str, kind: str) -> str:
     """The verdict, and the estimate that decided it."""
     word = f"{wording.SYMBOLS[judgement.verdict]} {wording.WORDS[judgement.verdict].lower()}"
     estimate = judgement.estimate
     if estimate is None:
         return f"{word}; nothing was estimated"
-    beside = wording.beside_of(judgement.limit, estimate)
-    return f"{word}, {_value(estimate, unit, beside=beside)}, {plain_line(wording.comparison(estimate))}"
+    beside = wording.beside_of(judgement.limit, estimate, kind)
+    return f"{word}, {_value(estimate, unit, kind, beside=beside)}, {plain_line(wording.comparison(estimate))}"
 
 
-def _terms(judgement: Judgement, unit: str) -> str:
+def _terms(judgement: Judgement, unit: str, kind: str) -> str:
     limit = judgement.limit
     about = f", {wording.crossed(limit.attribute)}" if limit.attribute else ""
-    bound = wording.bound_text(limit, wording.unit_of(limit.metric, unit))
+    about += f', label "{limit.label}"' if limit.label is not None else ""
+    bound = wording.bound_text(limit, wording.unit_of(limit.metric, unit, kind), kind)
     return plain_line(f"{limit.metric}{about} {bound}, rule {limit.rule}, level {limit.level * 100:g} %")
 
 
-def _value(estimate: Estimate, unit: str, *, beside: float | None = None) -> str:
+def _value(estimate: Estimate, unit: str, kind: str, *, beside: float | None = None) -> str:
     if estimate.value is None:
         return f"no value ({plain_line(estimate.reason, longest=FACT_LENGTH) or 'no reason given'})"
-    text = wording.number(estimate.value, beside=beside, unit=plain_line(wording.unit_of(estimate.metric, unit)))
+    text = wording.number(estimate.value, beside=beside, unit=plain_line(wording.unit_of(estimate.metric, unit, kind)))
     if estimate.interval is None:
         text += " (no interval"
     else:
@@ -160,14 +163,16 @@ def _estimates(diff: Diff, width: int, most: int | None) -> Iterator[str]:
 
 def _estimate(change: EstimateChange, width: int) -> Iterator[str]:
     toward = f": {change.toward}" if change.toward else ""
-    title = wording.title_of(change.was.metric)
+    title = wording.title_of(change.was.metric, change.place.kind)
     about = f"{_place(change.place)}: {plain_line(title)}, {plain_line(wording.comparison(change.was))}{toward}"
     yield from _line("", about, width)
-    yield from _line("  was    ", _value(change.was, change.unit), width)
-    yield from _line("  is     ", _value(change.now, change.unit), width)
+    yield from _line("  was    ", _value(change.was, change.unit, change.place.kind), width)
+    yield from _line("  is     ", _value(change.now, change.unit, change.place.kind), width)
 
 
 def _items(diff: Diff, width: int, most: int | None) -> Iterator[str]:
+    if not diff.items:
+        return
     yield from _title("Answers that changed", width)
     for place, items in diff.items:
         yield from _line("", f"{_place(place)}: {plain_line(items_sentence(items))}", width)

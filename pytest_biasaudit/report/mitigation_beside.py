@@ -9,7 +9,7 @@ import statistics
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from pytest_biasaudit.context.declaration import BenchmarkAudit, CounterfactualAudit
+from pytest_biasaudit.context.declaration import BenchmarkAudit, CounterfactualAudit, TabularAudit
 from pytest_biasaudit.metrics.metric import Estimate
 from pytest_biasaudit.mitigation.removed import RemovedComponents
 from pytest_biasaudit.models.protocol import ModelIdentity
@@ -120,6 +120,8 @@ def how_tested(record: AuditRecord, sets: Sequence[RemovedComponents]) -> tuple[
         )
     if not any(one.contexts for one in known):
         return "The components were chosen without looking at any answer: this is what a baseline does.", False
+    if isinstance(record.audit, TabularAudit):
+        return "No wording is put to the model here: its answers are about rows of a table.", False
     if not record.outcomes:
         return "Nothing was asked here.", False
     found = {template for one in known for template in one.templates}
@@ -201,7 +203,7 @@ def _bias(parent: AuditRecord, child: AuditRecord) -> Iterator[BiasBeside]:
         seen.add(_which(one))
         removed = gone.pop((one.metric, *_about(one)), None)
         yield BiasBeside(
-            metric=wording.title_of(one.metric),
+            metric=wording.title_of(one.metric, child.audit.kind),
             comparison=wording.groups_text(one),
             parent=shown(mine, child),
             child=shown(one, child),
@@ -210,7 +212,7 @@ def _bias(parent: AuditRecord, child: AuditRecord) -> Iterator[BiasBeside]:
     for one in gone.values():  # of a metric that has no row of its own
         nothing = Shown(text=wording.NONE)
         yield BiasBeside(
-            metric=wording.title_of(one.of or one.metric),
+            metric=wording.title_of(one.of or one.metric, child.audit.kind),
             comparison=wording.groups_text(one),
             parent=nothing,
             child=nothing,
@@ -219,15 +221,15 @@ def _bias(parent: AuditRecord, child: AuditRecord) -> Iterator[BiasBeside]:
 
 
 def _which(estimate: Estimate) -> tuple[object, ...]:
-    return (estimate.metric, estimate.attribute, estimate.groups)
+    return (estimate.metric, estimate.attribute, estimate.groups, estimate.label)
 
 
 def _about(estimate: Estimate) -> tuple[object, ...]:
-    return (estimate.attribute, estimate.groups)
+    return (estimate.attribute, estimate.groups, estimate.label)
 
 
 def _is_bias(record: AuditRecord, estimate: Estimate) -> bool:
-    metric = wording.metric_of(estimate.metric)
+    metric = wording.metric_of(estimate.metric, record.audit.kind)
     if metric is None:
         return False
     return not metric.utility if isinstance(record.audit, BenchmarkAudit) else metric.by_group
@@ -237,7 +239,11 @@ def shown(estimate: Estimate, record: AuditRecord) -> Shown:
     """An estimate with its interval under it, or with the reason for its absence."""
     if estimate.value is None:
         return Shown(text="not measured", under=(estimate.reason,) if estimate.reason else ())
-    unit = "" if isinstance(record.audit, BenchmarkAudit) else wording.unit_of(estimate.metric, record.audit.unit)
+    unit = (
+        ""
+        if isinstance(record.audit, BenchmarkAudit)
+        else wording.unit_of(estimate.metric, record.audit.unit, record.audit.kind)
+    )
     interval = wording.interval_text(estimate.interval) if estimate.interval is not None else "no interval"
     text = wording.number(estimate.value, unit=unit)
     return Shown(text=text if estimate.usable else f"{text}, not judged", under=(interval,))

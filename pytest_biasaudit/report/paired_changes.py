@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from pytest_biasaudit.context.declaration import BenchmarkAudit
+from pytest_biasaudit.context.declaration import BenchmarkAudit, TabularAudit
 from pytest_biasaudit.metrics.beside import NoiseFloor
 from pytest_biasaudit.metrics.metric import Estimate
 from pytest_biasaudit.models.protocol import ModelIdentity
@@ -159,7 +159,7 @@ def _change(parent: AuditRecord, child: AuditRecord, *, parent_anchor: str, chil
         moved=tuple(_moved_rows(changes, child)),
         noise=tuple(dict.fromkeys(_noise_sentence(one.noise, parent) for one in changes if one.noise is not None)),
         remarks=tuple(dict.fromkeys([*unlike(AskedAs.of(child), AskedAs.of(parent)), *_remarks(changes)])),
-        answers=items_sentence(answers),
+        answers="" if isinstance(child.audit, TabularAudit) else items_sentence(answers),
         rose=tuple(_answer_row(one, child) for one in rose),
         fell=tuple(_answer_row(one, child) for one in fell),
         figures=tuple(_side_by_side([*changes, *plain], parent, child)),
@@ -167,7 +167,7 @@ def _change(parent: AuditRecord, child: AuditRecord, *, parent_anchor: str, chil
 
 
 def _figure(estimate: Estimate) -> tuple[object, ...]:
-    return (estimate.metric, estimate.attribute, estimate.groups)
+    return (estimate.metric, estimate.attribute, estimate.groups, estimate.label)
 
 
 def _remarks(changes: Sequence[Estimate]) -> Iterator[str]:
@@ -199,7 +199,11 @@ def _own_figure(record: AuditRecord, estimate: Estimate | None) -> Shown:
     if estimate is None or estimate.value is None:
         return Shown(value="not measured")
     value = _value(record, estimate.value)
-    unit = "" if isinstance(record.audit, BenchmarkAudit) else wording.unit_of(estimate.metric, record.audit.unit)
+    unit = (
+        ""
+        if isinstance(record.audit, BenchmarkAudit)
+        else wording.unit_of(estimate.metric, record.audit.unit, record.audit.kind)
+    )
     value = f"{value} {unit}" if unit else value
     return Shown(value=value if estimate.usable else f"{value}, not judged", under=_interval(estimate))
 
@@ -214,8 +218,8 @@ def _interval(estimate: Estimate) -> str:
 
 def _paired_row(change: Estimate, parent: AuditRecord, child: AuditRecord) -> ChangeRow:
     judgement = _judgement(child, change)
-    beside = None if judgement is None else wording.beside_of(judgement.limit, change)
-    unit = wording.unit_of(change.metric, child.audit.unit)
+    beside = None if judgement is None else wording.beside_of(judgement.limit, change, child.audit.kind)
+    unit = wording.unit_of(change.metric, child.audit.unit, child.audit.kind)
     shown = wording.number(change.value, beside=beside)
     if change.value is not None and change.shows == "recovery":
         shown += " kept"
@@ -223,7 +227,7 @@ def _paired_row(change: Estimate, parent: AuditRecord, child: AuditRecord) -> Ch
         shown = ("+" if change.value > 0 else "") + (f"{shown} {unit}" if unit else shown)
     interval = "no interval" if change.interval is None else wording.interval_text(change.interval, beside=beside)
     return ChangeRow(
-        metric=wording.title_of(change.metric),
+        metric=wording.title_of(change.metric, child.audit.kind),
         comparison=wording.groups_text(change),
         parent=_own_figure(parent, _in(parent, change)),
         child=_own_figure(child, _in(child, change)),
@@ -233,7 +237,7 @@ def _paired_row(change: Estimate, parent: AuditRecord, child: AuditRecord) -> Ch
         ),
         noise=_noise_figure(change.noise),
         within_noise=lies_within(change),
-        bound="" if judgement is None else wording.bound_text(judgement.limit, unit),
+        bound="" if judgement is None else wording.bound_text(judgement.limit, unit, child.audit.kind),
         verdict=None if judgement is None else judgement.verdict,
         note=shortened(change.reason, TEXT_LENGTH * 2),
     )
@@ -241,7 +245,7 @@ def _paired_row(change: Estimate, parent: AuditRecord, child: AuditRecord) -> Ch
 
 def _plain_row(estimate: Estimate, parent: AuditRecord, child: AuditRecord) -> ChangeRow:
     return ChangeRow(
-        metric=wording.title_of(estimate.metric),
+        metric=wording.title_of(estimate.metric, child.audit.kind),
         comparison=wording.groups_text(estimate),
         parent=_own_figure(parent, _in(parent, estimate)),
         child=_own_figure(child, estimate),
@@ -293,7 +297,7 @@ def _moved_rows(changes: Sequence[Estimate], child: AuditRecord) -> Iterator[Mov
             sign = "+" if one.value is not None and one.value > 0 else ""
             ends = one.low is not None and one.high is not None
             yield MovedRow(
-                figure=wording.title_of(change.metric),
+                figure=wording.title_of(change.metric, child.audit.kind),
                 group=wording.crossed(one.group),
                 change=sign + wording.number(one.value, unit=unit if one.value is not None else ""),
                 interval=f"{wording.number(one.low)} to {wording.number(one.high)}" if ends else wording.NONE,

@@ -10,7 +10,7 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from pytest_biasaudit.context.declaration import BenchmarkAudit, CounterfactualAudit
+from pytest_biasaudit.context.declaration import BenchmarkAudit, CounterfactualAudit, TabularAudit
 from pytest_biasaudit.metrics.metric import Estimate
 from pytest_biasaudit.outcomes.outcome import Outcome
 from pytest_biasaudit.prompts.prompt import Person
@@ -175,7 +175,7 @@ def verdict_rows(records: Sequence[AuditRecord]) -> tuple[VerdictRow, ...]:
     """A row a limit, in the order of the records and of the limits in them."""
     made: list[VerdictRow] = []
     for record, anchor in zip(records, anchors(records), strict=True):
-        counts = counts_of(record.outcomes)
+        counts = _counts_of_rows(record) if isinstance(record.audit, TabularAudit) else counts_of(record.outcomes)
         made.extend(_verdict_row(record, judgement, counts, anchor) for judgement in record.judgements)
     return tuple(made)
 
@@ -215,7 +215,7 @@ def estimate_rows(record: AuditRecord) -> tuple[EstimateRow, ...]:
     beside: dict[int, float] = {}
     for judgement in record.judgements:
         for estimate in judgement.compared:
-            beside.setdefault(id(estimate), wording.beside_of(judgement.limit, estimate))
+            beside.setdefault(id(estimate), wording.beside_of(judgement.limit, estimate, record.audit.kind))
     return tuple(_estimate_row(record, one, beside.get(id(one))) for one in record.estimates)
 
 
@@ -288,14 +288,14 @@ def group_name(record: AuditRecord, person: Person) -> str:
 
 def _verdict_row(record: AuditRecord, judgement: Judgement, counts: Counts, anchor: str) -> VerdictRow:
     limit, estimate = judgement.limit, judgement.estimate
-    unit = wording.unit_of(limit.metric, record.audit.unit)
-    beside = None if estimate is None else wording.beside_of(limit, estimate)
+    unit = wording.unit_of(limit.metric, record.audit.unit, record.audit.kind)
+    beside = None if estimate is None else wording.beside_of(limit, estimate, record.audit.kind)
     return VerdictRow(
         context=record.context.title,
         audit=record.audit.id,
         model=record.model.name,
         limit=limit.id,
-        metric=wording.title_of(limit.metric),
+        metric=wording.title_of(limit.metric, record.audit.kind),
         comparison=wording.comparison(estimate) if estimate else _unmeasured(record, limit.attribute),
         others=max(0, len(judgement.compared) - 1),
         estimate=wording.NONE
@@ -303,7 +303,7 @@ def _verdict_row(record: AuditRecord, judgement: Judgement, counts: Counts, anch
         else wording.number(estimate.value, beside=beside, unit=unit if estimate.value is not None else ""),
         interval=wording.NONE if estimate is None else wording.interval_text(estimate.interval, beside=beside),
         level="" if estimate is None or estimate.interval is None else f"{estimate.interval.level * 100:g} %",
-        bound=wording.bound_text(limit, unit),
+        bound=wording.bound_text(limit, unit, record.audit.kind),
         verdict=judgement.verdict,
         counts=counts,
         rule=limit.rule,
@@ -312,23 +312,42 @@ def _verdict_row(record: AuditRecord, judgement: Judgement, counts: Counts, anch
         reason=limit.reason,
         message=shortened(judgement.message, MESSAGE_LENGTH),
         anchor=anchor,
-        counted="items" if isinstance(record.audit, BenchmarkAudit) else "",
+        counted=_counted(record),
         noise="" if estimate is None or estimate.noise is None else wording.number(estimate.noise.value),
     )
+
+
+def _counted(record: AuditRecord) -> str:
+    """What an audit's counts count; "" for answers."""
+    if isinstance(record.audit, TabularAudit):
+        return "rows"
+    return "items" if isinstance(record.audit, BenchmarkAudit) else ""
+
+
+def _counts_of_rows(record: AuditRecord) -> Counts:
+    """A table's rows: those with a prediction and a truth are used; of a corpus, those that are not blank."""
+    tally = record.tally
+    if tally is None:
+        return Counts(asked=0, answered=0, refused=0, unparseable=0, errors=0)
+    if tally.prediction is None:
+        return Counts(asked=tally.rows, answered=tally.rows - tally.blank, refused=0, unparseable=0, errors=0)
+    silent = int(tally.count[tally.prediction < 0].sum())
+    used = int(tally.count[(tally.prediction >= 0) & (tally.truth >= 0)].sum())
+    return Counts(asked=tally.rows, answered=used, refused=0, unparseable=silent, errors=0)
 
 
 def _unmeasured(record: AuditRecord, attribute: str) -> str:
     """What a limit without any estimate is about."""
     if isinstance(record.audit, BenchmarkAudit):
         return f"every {attribute}" if attribute else "all items"
-    return wording.crossed(attribute) or "all answers"
+    return wording.crossed(attribute) or ("all rows" if isinstance(record.audit, TabularAudit) else "all answers")
 
 
 def _estimate_row(record: AuditRecord, estimate: Estimate, beside: float | None) -> EstimateRow:
-    unit = wording.unit_of(estimate.metric, record.audit.unit)
+    unit = wording.unit_of(estimate.metric, record.audit.unit, record.audit.kind)
     interval = estimate.interval
     return EstimateRow(
-        metric=wording.title_of(estimate.metric),
+        metric=wording.title_of(estimate.metric, record.audit.kind),
         comparison=wording.comparison(estimate),
         value=wording.number(estimate.value, beside=beside, unit=unit if estimate.value is not None else ""),
         interval=wording.interval_text(interval, beside=beside),

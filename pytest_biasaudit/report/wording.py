@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import cache
 
 from pytest_biasaudit.context.declaration import Limit
 from pytest_biasaudit.metrics.metric import Estimate, Metric
-from pytest_biasaudit.metrics.registry import METRICS
+from pytest_biasaudit.metrics.registry import METRICS, for_kind
 from pytest_biasaudit.stats.interval import Interval
+from pytest_biasaudit.verdict import table_words
 from pytest_biasaudit.verdict.finding import figure
 from pytest_biasaudit.verdict.verdict import Verdict
 
@@ -77,20 +79,25 @@ BASES: Mapping[str | None, str] = {
 }
 
 
-def metric_of(name: str) -> Metric | None:
-    """The registered metric; None for one that a hook added in the run."""
-    return METRICS.get(name)
+def metric_of(name: str, kind: str | None = None) -> Metric | None:
+    """The registered metric as audits of that kind understand it; None for one that a hook added in the run."""
+    return _known(kind if kind in table_words.KINDS else None).get(name)
 
 
-def title_of(name: str) -> str:
+@cache
+def _known(kind: str | None) -> Mapping[str, Metric]:
+    return METRICS if kind is None else for_kind(METRICS, kind)
+
+
+def title_of(name: str, kind: str | None = None) -> str:
     """A metric's title, or its bare name."""
-    metric = metric_of(name)
+    metric = metric_of(name, kind)
     return metric.title if metric else name
 
 
-def unit_of(name: str, outcome_unit: str) -> str:
+def unit_of(name: str, outcome_unit: str, kind: str | None = None) -> str:
     """What stands after a metric's number: the outcome's unit, "sd", or nothing for shares and ratios."""
-    metric = metric_of(name)
+    metric = metric_of(name, kind)
     if metric is None:
         return ""
     if metric.unit == "outcome":
@@ -130,8 +137,10 @@ def crossed(name: str) -> str:
 def groups_text(estimate: Estimate) -> str:
     """Who is compared with whom: "black against white"; "all answers" for a metric over all.
 
-    Of a benchmark, which of its items: "all items", "axis gender".
+    Of a benchmark, which of its items: "all items", "axis gender". Of a table, with the label: label "nurse", women against men.
     """
+    if table_words.of_table(estimate):
+        return table_words.who(estimate, crossed)
     if estimate.sampled:
         return part_text(estimate.attribute, estimate.groups[0] if estimate.groups else "")
     if len(estimate.groups) != 2:
@@ -154,9 +163,9 @@ def comparison(estimate: Estimate) -> str:
     return f"{who}, {'recovery of' if estimate.shows == 'recovery' else 'change against'} {estimate.versus}"
 
 
-def bound_text(limit: Limit, unit: str = "") -> str:
+def bound_text(limit: Limit, unit: str = "", kind: str | None = None) -> str:
     """What must hold, short: "at most 0.2 sd either way"."""
-    metric = metric_of(limit.metric)
+    metric = metric_of(limit.metric, kind)
     amount = f"{limit.bound:,g}" if abs(limit.bound) < 1e6 else f"{limit.bound:,.0f}"
     amount = f"{amount} {unit}" if unit else amount
     if limit.max_increase is not None:
@@ -176,9 +185,9 @@ def rule_text(limit: Limit) -> str:
     return RULES[limit.rule].format(false=f"{1 / (1 - limit.level):,.3g}")
 
 
-def beside_of(limit: Limit, estimate: Estimate) -> float:
+def beside_of(limit: Limit, estimate: Estimate, kind: str | None = None) -> float:
     """The bound on the estimate's own scale and side, so that a rounded number stays on its side of it."""
-    metric, value = metric_of(limit.metric), estimate.value
+    metric, value = metric_of(limit.metric, kind), estimate.value
     if metric is None or value is None or limit.shows != "value" or metric.judged == "value":
         return limit.bound
     if metric.judged == "distance":

@@ -62,6 +62,8 @@ def tally_to_plain(tally: Tally) -> Plain:
             for one in tally.near
         ],
         "blank": int(tally.blank),
+        "incomplete": None if tally.incomplete is None else int(tally.incomplete),
+        "incomplete": None if tally.incomplete is None else int(tally.incomplete),
     }
 
 
@@ -106,6 +108,8 @@ def tally_from_plain(raw: Fitted, *, pointer: str = "") -> Tally:
         earlier=_array(raw["earlier"]),
         near=tuple(NearWords(**one) for one in raw["near"]),
         blank=raw["blank"],
+        incomplete=raw["incomplete"],
+        incomplete=raw["incomplete"],
     )
 
 

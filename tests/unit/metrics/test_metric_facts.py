@@ -37,9 +37,9 @@ def test_every_metric_says_what_it_is(metric: Metric) -> None:
     assert metric.kinds
     low, high = metric.range
     assert low <= metric.ideal <= high
-    assert (metric.compare is not None) == metric.by_group
-    assert [metric.compare, metric.overall, metric.items].count(None) == 2
-    assert not metric.by_group or metric.compare is not None
+    assert (metric.compare is not None) == (metric.by_group and metric.of_table is None)
+    assert [metric.compare, metric.overall, metric.items, metric.of_table].count(None) == 3
+    assert not metric.by_group or (metric.compare or metric.of_table) is not None
 
 
 @pytest.mark.parametrize("metric", OF_BENCHMARKS, ids=[metric.name for metric in OF_BENCHMARKS])

@@ -1,0 +1,82 @@
+"""Which rows say a term: whole words, whatever their case, as listed.
+
+The rules, which the tests hold to:
+
+- whole words: before a term and after it stands no letter, digit, mark or underscore of any script. "he" is in "He's", "he/she"
+  and "he-man", and not in "the", "hers" or "élhe"
+- case does not count, in any script that has one: "mrs" finds "Mrs" and "MRS"
+- inflections are listed, not guessed: no stemming, no plural, no possessive but the one that an apostrophe sets apart.
+  "woman" finds "woman's" and neither "women" nor "womanly"
+- the words of a term of several may have any blanks, line ends or one hyphen between them: "african american" finds
+  "African-American"
+- an apostrophe in a term finds the straight and the curly one, a hyphen every hyphen; a letter with an accent is found
+  in one piece and composed of two
+
+Imports polars when rows are looked at.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import polars as pl
+
+    from pytest_biasaudit.context.declaration import TermGroups
+
+_APOSTROPHES = "['\u2019\u02bc]"
+_HYPHENS = "[-\u2010\u2011]"
+_BETWEEN = rf"(?:\s+|\s*{_HYPHENS}\s*)"
+
+
+def has_any(text: pl.Expr, terms: Sequence[str]) -> pl.Expr:
+    """Whether a text says any of the terms; null where there is no text."""
+    # Without \b, which makes the engine give up its fast automaton at the first letter beyond ASCII: a border may be
+    # consumed here, since one match is enough.
+    return text.str.contains(rf"(?i)(?:^|\W)(?:{_alternatives(terms)})(?:\W|$)")
+
+
+def pattern_of(terms: Sequence[str]) -> str:
+    """A regular expression of polars (and of `re`) that matches the terms one by one, without what stands around them.
+
+    The longest term first, so that of "middle aged" and "aged" the former is found.
+    """
+    return rf"(?i)\b(?:{_alternatives(terms)})\b"
+
+
+def term_column(attribute: str, group: str) -> str:
+    """Name of the column that says whether a row's text has a term of the group."""
+    return f"{attribute}={group}"
+
+
+def term_columns(text: pl.Expr, terms: Sequence[tuple[str, TermGroups]]) -> list[pl.Expr]:
+    """One column for each group of each attribute that terms tell: whether the row's text has one. False without a text."""
+    return [
+        has_any(text, words).fill_null(False).alias(term_column(attribute, group))
+        for attribute, groups in terms
+        for group, words in groups
+    ]
+
+
+def _alternatives(terms: Sequence[str]) -> str:
+    spelled: dict[str, None] = {}
+    for term in sorted(dict.fromkeys(terms), key=lambda term: (-len(term), term)):
+        for form in ("NFC", "NFD"):
+            spelled[_BETWEEN.join(_word(word) for word in unicodedata.normalize(form, term).split())] = None
+    return "|".join(spelled)
+
+
+def _word(word: str) -> str:
+    """A word of a term as a pattern. A dot at its end ("Mrs.") is left out: without it the same is found."""
+    parts = []
+    for sign in word.rstrip(".") or word:
+        if sign in "'\u2019\u02bc":
+            parts.append(_APOSTROPHES)
+        elif sign in "-\u2010\u2011":
+            parts.append(_HYPHENS)
+        else:
+            parts.append(re.escape(sign))
+    return "".join(parts)

@@ -63,7 +63,6 @@ def tally_to_plain(tally: Tally) -> Plain:
         ],
         "blank": int(tally.blank),
         "incomplete": None if tally.incomplete is None else int(tally.incomplete),
-        "incomplete": None if tally.incomplete is None else int(tally.incomplete),
     }
 
 
@@ -108,7 +107,6 @@ def tally_from_plain(raw: Fitted, *, pointer: str = "") -> Tally:
         earlier=_array(raw["earlier"]),
         near=tuple(NearWords(**one) for one in raw["near"]),
         blank=raw["blank"],
-        incomplete=raw["incomplete"],
         incomplete=raw["incomplete"],
     )
 

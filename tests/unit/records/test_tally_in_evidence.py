@@ -91,7 +91,6 @@ def tallies(draw: st.DrawFn) -> Tally:
         earlier=draw(st.just(None) | st.builds(lambda: column(-1, len(labels) - 1))),
         blank=draw(st.integers(0, 9)),
         incomplete=draw(st.none() | st.integers(0, 9)),
-        incomplete=draw(st.none() | st.integers(0, 9)),
     )
 
 

@@ -18,6 +18,7 @@ REFUSED = {
     "hqq": "transformers 5 does not load hqq's weights",
     "masked": "transformers does not know the modules that hold heads or neurons at zero around weights that were "
     "quantised before",
+    "without-directions": "transformers does not know the part that takes directions out of the last hidden state",
     "torch-dynamic": "torch's dynamically quantised layers are packed for this process and have no safetensors form",
 }
 
@@ -63,6 +64,8 @@ def _form_of(layer: torch.nn.Module) -> str:
     home = type(layer).__module__
     if home == "pytest_biasaudit.compression.structure.masked_projection":
         return "masked"
+    if home == "pytest_biasaudit.models.without_directions":
+        return "without-directions"
     if hasattr(layer, "_packed_params"):
         return "torch-dynamic"
     if home.startswith("hqq."):

@@ -58,6 +58,8 @@ class WordPairs:
     one_way: tuple[tuple[str, str], ...] = ()
     """(word, what it becomes), which does not become it again."""
     by_next: tuple[ByNext, ...] = ()
+    sides: tuple[tuple[str, int], ...] = ()
+    """Of words that go one way to one that goes back elsewhere: 0 for the side of the first of the pairs, 1 for the other."""
     source: str
     """What the choice of words rests on."""
     caution: str = ""
@@ -95,6 +97,21 @@ class WordPairs:
     def reverses(self, text: str) -> bool:
         """Whether the text comes back when it is swapped twice."""
         return self.swapped(self.swapped(text)) == text
+
+    def side(self, text: str) -> int | None:
+        """Whose words the text has: 0 for the first of the pairs, 1 for the second, None for both or neither.
+
+        A word that goes one way is of the other side than what it becomes.
+        """
+        found = {self._side_of[word] for said in self._pattern.findall(text) if (word := said.lower()) in self._side_of}
+        return found.pop() if len(found) == 1 else None
+
+    @cached_property
+    def _side_of(self) -> dict[str, int]:
+        sides = {word: at for pair in self.pairs for at, word in enumerate(pair)}
+        waiting = {**dict(self.one_way), **{one.word: one.otherwise for one in self.by_next}}
+        given = dict(self.sides)
+        return {**{word: 1 - sides[other] for word, other in waiting.items() if other in sides}, **given, **sides}
 
     @cached_property
     def _becomes(self) -> dict[str, str]:

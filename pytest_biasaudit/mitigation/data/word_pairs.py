@@ -43,6 +43,7 @@ GENDER = WordPairs(
         ByNext(word="her", possessive="his", otherwise="him"),
         ByNext(word="his", possessive="her", otherwise="hers"),
     ),
+    sides=(("him", 0), ("his", 0), ("her", 1), ("hers", 1)),
     source="our own choice, of the kinds of word that Bolukbasi et al. 2016 and Zhao et al. 2018 swap: pronouns, titles, kin, "
     "occupations with a gender in the word; no names",
 )

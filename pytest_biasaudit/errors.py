@@ -50,6 +50,10 @@ class RecipeError(BiasAuditError):
     """A compression or pruning step that cannot be applied to this model, or missed what it promised."""
 
 
+class TrainingError(BiasAuditError):
+    """A classifier that cannot be taught from this model, this table and these settings."""
+
+
 class JournalError(BiasAuditError):
     """The answer journal cannot be opened or written."""
 

@@ -108,4 +108,5 @@ class TransformerClassifier(TransformerModel):
                     f"{self.identity.name}: it gave logits of shape {tuple(logits.shape)} for {len(rows)} texts, and has "
                     f"{len(self._labels)} labels"
                 )
-            return logits.cpu().double().log_softmax(-1)
+            found: torch.Tensor = logits.cpu().double().log_softmax(-1)
+            return found

@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from typing import Any, Literal, get_args
 
-Kind = Literal["causal", "masked", "encoder", "classifier", "vectors"]
+Kind = Literal["causal", "masked", "encoder", "vectors", "classifier"]
 KINDS: tuple[Kind, ...] = get_args(Kind)
 
 MEAN_POOLED = "MeanPooledClassifier"

@@ -16,7 +16,7 @@ from transformers.modeling_outputs import SequenceClassifierOutput
 from pytest_biasaudit.models.transformer import mean_of
 
 
-class MeanPooledClassifier(PreTrainedModel):
+class MeanPooledClassifier(PreTrainedModel):  # type: ignore[no-untyped-call]  # transformers leaves it untyped
     """An encoder's body, dropout, and a linear layer over the mean of the real tokens' last hidden states.
 
     Saved and loaded as any model of transformers, by this package: its configuration is the encoder's own with the labels.
@@ -36,7 +36,8 @@ class MeanPooledClassifier(PreTrainedModel):
         shares = (getattr(config, name, None) for name in ("classifier_dropout", "hidden_dropout_prob"))
         self.dropout = torch.nn.Dropout(next((share for share in shares if share is not None), 0.1))
         self.classifier = torch.nn.Linear(config.hidden_size, config.num_labels)
-        self.post_init()
+        finish: Any = self.post_init  # transformers leaves it untyped
+        finish()
 
     def forward(
         self, input_ids: torch.Tensor | None = None, attention_mask: torch.Tensor | None = None, **_: Any

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -19,24 +19,43 @@ if TYPE_CHECKING:
 WEIGHTS, FACTS = "weights.safetensors", "facts.json"
 
 
-def keep(module: torch.nn.Module, facts: Mapping[str, object], folder: Path) -> None:
-    """Writes a finished module's weights and facts (plain values) into a folder of their own, in one stroke."""
-    from safetensors.torch import save_model
+def keep(
+    module: torch.nn.Module, facts: Mapping[str, object], folder: Path, *, only: Collection[str] | None = None
+) -> None:
+    """Writes a finished module's weights and facts (plain values) into a folder of their own, in one stroke.
+
+    only  names of the parameters that were taught, where all others are known to whoever recalls them; None: all
+    """
+    from safetensors.torch import save_file, save_model
 
     making = folder.with_name(folder.name + ".making")
     shutil.rmtree(making, ignore_errors=True)
     making.mkdir(parents=True)
-    save_model(module, str(making / WEIGHTS))
+    if only is None:
+        save_model(module, str(making / WEIGHTS))
+    else:
+        taught = {name: one.detach().contiguous() for name, one in module.named_parameters() if name in only}
+        save_file(taught, str(making / WEIGHTS))
     (making / FACTS).write_text(json.dumps(facts), encoding="utf-8")
     seal(making)
     shutil.rmtree(folder, ignore_errors=True)
     making.rename(folder)
 
 
-def recall(module: torch.nn.Module, folder: Path) -> dict[str, object]:
-    """Puts a finished module's weights into a module of the same make, and gives its facts. The folder must be whole."""
-    from safetensors.torch import load_model
+def recall(module: torch.nn.Module, folder: Path, *, only: Collection[str] | None = None) -> dict[str, object]:
+    """Puts a finished module's weights into a module of the same make, and gives its facts. The folder must be whole.
+
+    only  as `keep` had it
+    """
+    import torch
+    from safetensors.torch import load_file, load_model
 
     facts: dict[str, object] = json.loads((folder / FACTS).read_text(encoding="utf-8"))
-    load_model(module, str(folder / WEIGHTS), strict=True)
+    if only is None:
+        load_model(module, str(folder / WEIGHTS), strict=True)
+        return facts
+    held, there = load_file(str(folder / WEIGHTS)), dict(module.named_parameters())
+    with torch.no_grad():
+        for name in only:
+            there[name].copy_(held[name])
     return facts

@@ -21,7 +21,7 @@ MOST_POINTS = 200
 
 @dataclass(frozen=True, kw_only=True)
 class Plan:
-    """How a module is taught: AdamW without weight decay, gradients clipped to length 1, one batch a step.
+    """How a module is taught: AdamW, gradients clipped to length 1, one batch a step.
 
     The rate climbs in a line over the first steps and falls in a line to 0 over the rest.
     """
@@ -33,6 +33,8 @@ class Plan:
     """Share of the steps over which the rate climbs."""
     seed: int
     """Of dropout. What stands in a batch is the caller's."""
+    weight_decay: float = 0.0
+    """AdamW's, of all that is taught but biases and norms."""
     save_every: int | None = None
     """Steps from one checkpoint to the next; None: at least 50, and no more than twenty checkpoints in all."""
 

@@ -14,7 +14,7 @@ import sys
 import tempfile
 import time
 import warnings
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -39,12 +39,21 @@ POINT = "taught_loss"
 """Key of the curve's points in the Trainer's log, which every checkpoint carries."""
 
 
-def teach(module: torch.nn.Module, loss: Loss, batches: Batches, *, plan: Plan, folder: Path | None = None) -> Taught:
+def teach(
+    module: torch.nn.Module,
+    loss: Loss,
+    batches: Batches,
+    *,
+    plan: Plan,
+    folder: Path | None = None,
+    only: Collection[str] | None = None,
+) -> Taught:
     """Teaches a module in place; it comes out in evaluation mode, without gradients.
 
     loss     see `Loss`; called once a step, with the module in training mode
     batches  the batch of a step; see `Batches`
     folder   where checkpoints are kept, and found again; None: none are kept
+    only     names of the parameters that are taught; None: all
 
     With a folder, a training that was cut off goes on from its newest whole checkpoint and gives what it would have
     given uninterrupted: the same numbers bit for bit where the device adds up the same way twice, as a CPU with as many
@@ -58,8 +67,8 @@ def teach(module: torch.nn.Module, loss: Loss, batches: Batches, *, plan: Plan, 
     ):
         home = folder or Path(passing)
         arguments = _arguments(plan, home, keep=folder is not None, device=_device_of(module))
-        for parameter in module.parameters():
-            parameter.requires_grad_(True)
+        for name, parameter in module.named_parameters():
+            parameter.requires_grad_(only is None or name in only)
         trainer = _Teacher(module, arguments, loss, _Steps(batches, plan.steps), noting=plan.noting)
         begun = newest_whole(home)
         started = time.monotonic()
@@ -68,6 +77,7 @@ def teach(module: torch.nn.Module, loss: Loss, batches: Batches, *, plan: Plan, 
         history = trainer.state.log_history
         trainer.accelerator.free_memory()
     module.zero_grad(set_to_none=True)
+    module.requires_grad_(True)
     module.eval()
     points = {int(entry["step"]): float(entry[POINT]) for entry in history if POINT in entry}
     resumed = int(begun.name.rpartition("-")[2]) if begun is not None else 0
@@ -150,7 +160,7 @@ def _arguments(plan: Plan, home: Path, *, keep: bool, device: torch.device) -> T
         lr_scheduler_type="linear",
         warmup_steps=round(plan.warmup * plan.steps),
         optim="adamw_torch",
-        weight_decay=0.0,
+        weight_decay=plan.weight_decay,
         max_grad_norm=1.0,
         seed=plan.seed % 2**32,  # what numpy takes
         bf16=False,

@@ -1,0 +1,361 @@
+"""A classifier fine-tuned on a labelled table, from an encoder or a language model. Imports torch.
+
+What decides a classifier is digested, and what was taught is kept under that digest: nothing is taught twice, and a
+training that was cut off goes on to the same weights.
+"""
+
+from __future__ import annotations
+
+import copy
+import hashlib
+import json
+import time
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from dataclasses import dataclass, replace
+from importlib import metadata
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch.nn.functional import cross_entropy
+
+from pytest_biasaudit.compression.storage import weight_count
+from pytest_biasaudit.errors import RecipeError, TrainingError
+from pytest_biasaudit.models.classifier import TransformerClassifier
+from pytest_biasaudit.models.identity import config_sha256, hooks_of, library_versions, tensors_sha256
+from pytest_biasaudit.models.transformer import TransformerModel, positions_of
+from pytest_biasaudit.training.checkpoint import is_whole
+from pytest_biasaudit.training.fine_tuning import FineTuning
+from pytest_biasaudit.training.finished import keep, recall
+from pytest_biasaudit.training.frozen import fit, linear_head, vectors
+from pytest_biasaudit.training.head import Pooling, head_names, last_layers, pooling_of, with_head
+from pytest_biasaudit.training.lora import adapted, merged
+from pytest_biasaudit.training.plan import Plan, Taught
+from pytest_biasaudit.training.rows import Deal, Labelled, labelled, tokens_of
+from pytest_biasaudit.training.split import split
+from pytest_biasaudit.training.teach import forget, teach
+
+if TYPE_CHECKING:
+    from pytest_biasaudit.tables.table import Change, Table
+    from pytest_biasaudit.training.plan import Batch
+
+__all__ = ["FineTuning", "finetune"]
+
+REVISION = 1
+"""Raised whenever the same settings would give another classifier: those kept are then taught anew."""
+LIBRARIES = ("torch", "transformers", "accelerate", "tokenizers", "safetensors", "peft")
+EVALUATED_AT_ONCE = 32
+Watch = Callable[[str, int], AbstractContextManager[Callable[[int], None]]]
+"""Shows how far the teaching has come: watch(what, steps) gives a function to call with steps as they are taken."""
+
+
+def finetune(
+    base: TransformerModel,
+    table: Table,
+    *,
+    settings: FineTuning | None = None,
+    home: Path | None = None,
+    seed: int,
+    name: str | None = None,
+    watch: Watch | None = None,
+) -> TransformerClassifier:
+    """A classifier of a table's texts by its labels; the base is not touched.
+
+    base   an encoder, a masked or causal language model, or a classifier, whose body gets a new head
+    table  rows with a text and a label are taught, the others are counted; a column "weight" weighs rows
+    home   folder where trainings are kept and gone on with; None: nothing is kept
+    seed   of the head's first weights, the order of rows and dropout: same base, table, settings, seed and processor,
+           same weights
+    name   for reports; None: the base's with "+finetune"
+
+    Its labels are the table's, in the order of their spelling. `identity.recipe` says what it was taught on (the table's
+    digest and what was done to the table before) and how; `identity.achieved` what came of it.
+
+    Raises TrainingError: quantised weights, no such classifier in transformers, one label only, a row weight that is
+    negative or no number, a loss that is no number. Raises ModelError for a base that was changed since it was loaded.
+    """
+    settings = settings or FineTuning()
+    base.refuse_if_changed()
+    pooling = pooling_of(base, settings.pooling, frozen=settings.frozen)
+    taught, held = split(table, settings.held_out, seed) if settings.held_out else (table, None)
+    rows = labelled(taught, settings)
+    module = with_head(base, rows.labels, pooling=pooling, seed=seed)
+    if settings.device is not None:
+        module = module.to(settings.device)
+    tokenizer = _tokenizer_of(base, module, settings)
+    title = name or f"{base.identity.name}+finetune"
+    work = _Work(
+        base=base,
+        module=module,
+        tokenizer=tokenizer,
+        settings=settings,
+        rows=rows,
+        held=None if held is None else labelled(held, settings, labels=rows.labels),
+        seed=seed,
+        only=_taught_names(module, settings),
+    )
+    step = _step(table, settings, pooling, seed)
+    folder = _folder(home, base, table, step, module)
+    figures = _taught(work, folder, home, title, watch or _unwatched)
+    return _classifier(work, title, step, figures, table)
+
+
+@dataclass(kw_only=True, eq=False)
+class _Work:
+    """What is taught, on what, and how."""
+
+    base: TransformerModel
+    module: Any
+    tokenizer: Any
+    settings: FineTuning
+    rows: Labelled
+    held: Labelled | None
+    seed: int
+    only: frozenset[str] | None
+    """Names of what is taught and kept; None: all."""
+
+    @property
+    def longest(self) -> int:
+        """Tokens of a text that are read."""
+        return int(self.tokenizer.model_max_length)
+
+
+# -- the parts ----------------------------------------------------------------------------------------------------------
+
+
+def _taught(work: _Work, folder: Path | None, home: Path | None, title: str, watch: Watch) -> dict[str, object]:
+    """Teaches the module, or recalls what was taught. What came of it."""
+    from filelock import FileLock
+
+    if folder is not None:
+        folder.mkdir(parents=True, exist_ok=True)
+    with FileLock(str(folder) + ".lock") if folder is not None else nullcontext():
+        if folder is not None and is_whole(folder / "finished"):
+            return {**recall(work.module, folder / "finished", only=work.only), "recalled": True}
+        started = time.monotonic()
+        tokens = tokens_of(work.tokenizer, work.rows.texts, work.longest)
+        frozen = work.settings.frozen
+        figures = _fitted(work, tokens, home) if frozen else _stepped(work, tokens, folder, title, watch)
+        figures["texts_cut"] = sum(len(one) > work.longest for one in tokens_of(work.tokenizer, work.rows.texts, None))
+        if work.held is not None:
+            figures["held_out"] = _looked_at(work, title)
+        figures["seconds"] = round(time.monotonic() - started, 1)
+        if folder is not None:
+            keep(work.module, figures, folder / "finished", only=work.only)
+            forget(folder)
+    return {**figures, "recalled": False}
+
+
+def _fitted(work: _Work, tokens: list[list[int]], home: Path | None) -> dict[str, object]:
+    """The head alone, on the body's vectors."""
+    store = None
+    if home is not None and _pinned(work.base, work.module):
+        decides = [REVISION, _body_sha256(work), type(work.module).__name__, work.longest, _versions()]
+        store = home / "vectors" / f"{_sha256(decides)}.npz"
+    found = vectors(work.module, work.rows.texts, tokens, store=store)
+    _, head = linear_head(work.module)
+    return fit(head, found, work.rows, penalty=work.settings.number("weight_decay"))
+
+
+def _stepped(work: _Work, tokens: list[list[int]], folder: Path | None, title: str, watch: Watch) -> dict[str, object]:
+    """The weights themselves, or adapters beside them, step by step."""
+    settings = work.settings
+    deal = Deal(
+        tokens=tokens,
+        rows=work.rows,
+        batch_size=int(settings.number("batch_size")),
+        padding=work.module.config.pad_token_id or 0,
+        seed=work.seed,
+        device=_device_of(work.module),
+    )
+    plan = Plan(
+        steps=deal.steps * int(settings.number("epochs")),
+        learning_rate=settings.number("learning_rate"),
+        warmup=settings.number("warmup"),
+        weight_decay=settings.number("weight_decay"),
+        seed=work.seed,
+        save_every=settings.save_every,
+    )
+    module, only = work.module, work.only
+    if settings.lora is not None:
+        module, only = adapted(work.module, rank=settings.lora, seed=work.seed)
+    try:
+        with watch(f"fine-tuning {title}", plan.steps) as progress:
+            run = teach(module, _Loss(progress), deal.batch, plan=plan, folder=folder, only=only)
+            progress(run.resumed_at)
+    except RecipeError as fault:
+        raise TrainingError(
+            f"fine-tuning {title}: the loss is no number; choose a learning_rate below {plan.learning_rate:g} ({fault})"
+        ) from fault
+    if settings.lora is not None:
+        work.module = merged(module)
+    return _figures(run, plan)
+
+
+class _Loss:
+    """The mean of weight x -ln P(label | text) over a batch's rows; tells each step that is taken."""
+
+    def __init__(self, progress: Callable[[int], None]) -> None:
+        self._progress = progress
+
+    def __call__(self, module: torch.nn.Module, batch: Batch) -> torch.Tensor:
+        logits = module(input_ids=batch["input_ids"], attention_mask=batch["attention_mask"]).logits
+        each = cross_entropy(logits.float(), batch["labels"], reduction="none")
+        self._progress(1)
+        return (batch["weight"] * each).mean()
+
+
+def _figures(run: Taught, plan: Plan) -> dict[str, object]:
+    return {
+        "steps": plan.steps,
+        "loss_curve": [[step, loss] for step, loss in run.curve],
+        "loss_first": run.curve[0][1],
+        "loss_last": run.curve[-1][1],
+        "resumed_at_step": run.resumed_at,
+    }
+
+
+def _looked_at(work: _Work, title: str) -> dict[str, object]:
+    """How the classifier does on rows that it was not taught."""
+    assert work.held is not None
+    texts, truth = work.held.texts, work.held.label.tolist()
+    model = TransformerClassifier(work.module, work.tokenizer, replace(work.base.identity, name=title))
+    answers = dict(model.classify(texts, batch_size=EVALUATED_AT_ONCE))
+    right = [max(range(len(one)), key=one.__getitem__) == truth[at] for at, one in sorted(answers.items())]
+    return {"rows": len(texts), "accuracy": sum(right) / len(right) if right else None}
+
+
+def _classifier(
+    work: _Work, title: str, step: dict[str, object], figures: dict[str, object], table: Table
+) -> TransformerClassifier:
+    base, module = work.base, work.module
+    counts = torch.bincount(torch.from_numpy(work.rows.label), minlength=len(work.rows.labels)).tolist()
+    achieved: dict[str, object] = {
+        "rows_taught": len(work.rows.texts),
+        "rows_left_out": work.rows.left_out,
+        "labels": [f"{label}: {count}" for label, count in zip(work.rows.labels, counts, strict=True)],
+        "data": table.source,
+        "data_sha256": table.digest,
+        "data_changes": [_plain_change(change) for change in table.changes],
+        **figures,
+    }
+    identity = replace(
+        base.identity,
+        name=title,
+        config_sha256=config_sha256(module),
+        architecture=type(module).__name__,
+        parameters=weight_count(module),
+        dtype="float32",
+        parent=base.identity.name,
+        parent_digest=base.identity.digest,
+        recipe=(step,),
+        achieved=achieved,
+        libraries=library_versions(),
+        lacks="it gives labels, and predicts no word",
+        cacheable=_pinned(base, module),
+        point=None,
+    )
+    model = TransformerClassifier(module, work.tokenizer, identity, parent=base)
+    model.settle(replace(identity, weights_sha256=model.tensors_sha256))
+    return model
+
+
+def _step(table: Table, settings: FineTuning, pooling: Pooling, seed: int) -> dict[str, object]:
+    """The step of the recipe that made the classifier from its base."""
+    return {
+        "finetune": "classifier",
+        "data": table.source,
+        "data_sha256": table.digest,
+        "data_changes": [_in_words(change) for change in table.changes],
+        "text_column": table.columns.text,
+        "label_column": table.columns.label,
+        **settings.plain(),
+        "pooling": pooling,
+        "seed": seed,
+    }
+
+
+def _in_words(change: Change) -> str:
+    told = ", ".join(f"{key} {value}" for key, value in change.settings)
+    seed = "" if change.seed is None else f", seed {change.seed}"
+    return f"{change.method}{f' ({told}{seed})' if told or seed else ''}: {change.before} rows to {change.after}"
+
+
+def _plain_change(change: Change) -> dict[str, object]:
+    return {
+        "method": change.method,
+        "settings": dict(change.settings),
+        "seed": change.seed,
+        "before": change.before,
+        "after": change.after,
+        "removed": change.removed,
+        "added": change.added,
+        "changed": change.changed,
+        "weighted": change.weighted,
+        "digest_before": change.digest_before,
+        "digest_after": change.digest_after,
+    }
+
+
+def _tokenizer_of(base: TransformerModel, module: Any, settings: FineTuning) -> Any:
+    """A tokenizer of the classifier's own, which knows how much of a text is read."""
+    tokenizer = copy.deepcopy(base.tokenizer)
+    most = positions_of(module)
+    tokenizer.model_max_length = settings.max_length if most is None else min(settings.max_length, most)
+    return tokenizer
+
+
+def _taught_names(module: Any, settings: FineTuning) -> frozenset[str] | None:
+    """Names of the parameters that will differ from the base's; None: all."""
+    if settings.frozen:
+        return head_names(module)
+    if settings.layers is not None:
+        return head_names(module) | last_layers(module, settings.layers)
+    return None
+
+
+def _folder(
+    home: Path | None, base: TransformerModel, table: Table, step: dict[str, object], module: Any
+) -> Path | None:
+    """Where this classifier is kept: named by all that decides it. None without a home, and for a body with hooks.
+
+    A hook decides what a body gives, and no digest tells one from another.
+    """
+    if home is None or not _pinned(base, module):
+        return None
+    content = {key: value for key, value in step.items() if key != "data"}
+    decides = [REVISION, base.identity.digest, base.tensors_sha256, content, _versions(), _device_of(module).type]
+    return home / "finetune" / _sha256(decides)
+
+
+def _pinned(base: TransformerModel, module: Any) -> bool:
+    """Whether digests say all that decides the answers."""
+    return base.identity.cacheable and not hooks_of(base.module) and not hooks_of(module)
+
+
+def _body_sha256(work: _Work) -> str:
+    return tensors_sha256(getattr(work.module, work.module.base_model_prefix))
+
+
+def _versions() -> dict[str, str]:
+    found = {}
+    for name in LIBRARIES:
+        try:
+            found[name] = metadata.version(name)
+        except metadata.PackageNotFoundError:
+            continue
+    return found
+
+
+def _sha256(decides: object) -> str:
+    return hashlib.sha256(json.dumps(decides, sort_keys=True).encode()).hexdigest()
+
+
+def _device_of(module: torch.nn.Module) -> torch.device:
+    return next((parameter.device for parameter in module.parameters()), torch.device("cpu"))
+
+
+@contextmanager
+def _unwatched(_what: str, _steps: int) -> Iterator[Callable[[int], None]]:
+    yield lambda _count: None

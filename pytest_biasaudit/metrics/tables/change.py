@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from pytest_biasaudit.metrics.metric import Compared, Metric, nothing
+from pytest_biasaudit.metrics.metric import Compared, Metric, Shows, nothing
 
 if TYPE_CHECKING:
     from pytest_biasaudit.metrics.tables.measure import Counted
+    from pytest_biasaudit.tables.tally import Tally
 
 
 def change_of(
@@ -22,9 +23,55 @@ def change_of(
     level: float,
     seed: int,
     minimum: int,
+    shows: Shows = "increase",
 ) -> tuple[Compared, ...]:
-    """The rise of |value - ideal| over the other's, with its interval, one a comparison."""
-    reason = (
-        f"{versus}: there are no answers to compare with" if other is None else f"{metric.name}: no change is defined"
-    )
+    """The rise of |value - ideal| over the other's, or what is left of an ability, with its interval, one a comparison."""
+    if other is None:
+        return _none(f"{versus}: there are no answers to compare with")
+    if other.obstacle:
+        return _none(f"{versus}: {other.obstacle}")
+    if other.tally is None:
+        return _none(f"{versus}: nothing was counted")
+    if counted.tally is not None and counted.tally.prediction is not None:
+        return _of_predictions(
+            metric,
+            other.tally,
+            versus,
+            attributes=attributes,
+            label=label,
+            level=level,
+            minimum=minimum,
+            shows=shows,
+        )
+    return _none(f"{metric.name}: no change is defined")
+
+
+def _of_predictions(
+    metric: Metric,
+    paired: Tally,
+    versus: str,
+    *,
+    attributes: Sequence[str],
+    label: str | None,
+    level: float,
+    minimum: int,
+    shows: Shows,
+) -> tuple[Compared, ...]:
+    """Two classifiers' answers to the same rows: `paired` counts them by both."""
+    from pytest_biasaudit.metrics.tables import paired_rates
+
+    if paired.prediction is None or paired.earlier is None:
+        return _none(f"{versus}: its answers are not to the same rows")
+    if shows == "recovery":
+        if metric.recovery is None:
+            return _none(f"{metric.name} has no recovery: limit accuracy with min_recovery")
+        kept: tuple[Compared, ...] = paired_rates.recovered(paired, level=level, minimum=minimum)
+        return kept
+    if shows != "increase" or metric.name not in paired_rates.RATES:
+        able = ", ".join(paired_rates.RATES)
+        return _none(f"{metric.name} against {versus!r}: max_increase is for {able}; min_recovery for accuracy")
+    return paired_rates.increase(metric, paired, attributes=attributes, label=label, level=level, minimum=minimum)
+
+
+def _none(reason: str) -> tuple[Compared, ...]:
     return (Compared(groups=(), measured=nothing(reason)),)

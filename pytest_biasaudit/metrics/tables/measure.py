@@ -111,7 +111,7 @@ def estimates_of_table(
         else:
             from pytest_biasaudit.metrics.tables.change import change_of
 
-            compared = change_of(metric, counted, other, ask.versus, **settings)
+            compared = change_of(metric, counted, other, ask.versus, shows=ask.shows, **settings)
         reason = "" if compared else "there is nothing to compare: no group beside the reference"
     if not compared:
         compared = (Compared(groups=(), measured=nothing(reason)),)

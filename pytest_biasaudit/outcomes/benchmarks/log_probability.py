@@ -57,6 +57,24 @@ def collect(items: Sequence[Item], audit: BenchmarkAudit, asker: Asker, *, seed:
     obstacle = wrong_kind(model, title=TITLE)
     if obstacle:
         return Collected(outcomes=(), asked=0, recalled=0, obstacle=obstacle)
+    outcomes, found = outcomes_of(items, asker)
+    controls = controls_of([(item.id, _said(item, place % 2)) for place, item in enumerate(items)], asker, seed=seed)
+    groups = "; ".join(f"{name}: {', '.join(members)}" for name, members in items[0].groups)
+    return Collected(
+        outcomes=outcomes,
+        asked=asker.asked,
+        recalled=asker.recalled,
+        controls=controls,
+        facts=(found[0], ("words", groups), *found[1:]),
+    )
+
+
+def outcomes_of(items: Sequence[Item], asker: Asker) -> tuple[tuple[Outcome, ...], tuple[tuple[str, str], ...]]:
+    """The outcomes of `collect`, and what is to be said of how they were got, the score itself first.
+
+    The model fills masks or scores texts.
+    """
+    model = asker.model
     if isinstance(model, FillsMasks):
         words, found = _masked(items, model, asker)
         how, own = "prior-corrected log-probability behind the mask", model.text_facts()
@@ -65,15 +83,7 @@ def collect(items: Sequence[Item], audit: BenchmarkAudit, asker: Asker, *, seed:
         words, found = _causal(items, asker), []
         how, own = f"log-likelihood against the same sentence with {items[0].neutral!r}", model.text_facts()
     outcomes = tuple(_outcome(item, place, words) for place, item in enumerate(items))
-    controls = controls_of([(item.id, _said(item, place % 2)) for place, item in enumerate(items)], asker, seed=seed)
-    groups = "; ".join(f"{name}: {', '.join(members)}" for name, members in items[0].groups)
-    return Collected(
-        outcomes=outcomes,
-        asked=asker.asked,
-        recalled=asker.recalled,
-        controls=controls,
-        facts=(("score", how), ("words", groups), *found, *own),
-    )
+    return outcomes, (("score", how), *found, *own)
 
 
 def _causal(items: Sequence[Item], asker: Asker) -> _Words:

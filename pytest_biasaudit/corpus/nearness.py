@@ -30,7 +30,7 @@ from pytest_biasaudit.tables.terms import has_any, pattern_of
 CHUNK = 4_000_000
 """Bytes of text that are split into words at a time; one text is never split."""
 _WORD = r"\w+"
-_ROW, _WORDS = "row", "words"
+_WORDS = "words"
 _FIGURES = ("near", "occurrences", "rows", "near_rows")
 
 
@@ -103,31 +103,29 @@ def _portions(texts: pl.Series) -> Iterator[pl.Series]:
 
 def _counted(texts: pl.Series, audit: CorpusAudit) -> NDArray[np.int64]:
     """Of shape (groups and lists, figures), in the order of `_none`. Every text has one of the terms."""
-    words = (
-        pl.DataFrame({_WORDS: texts.str.extract_all(_pattern(audit))})
-        .with_row_index(_ROW)
-        .explode(_WORDS)
-        .drop_nulls(_WORDS)
-    )
+    split = texts.str.extract_all(_pattern(audit))
+    lengths = split.list.len().to_numpy().astype(np.int64)
+    words = split.filter(split.list.len() > 0).list.explode().rename(_WORDS)
+    different = words.unique()
     groups = [terms for _, some in audit.terms for _, terms in some]
     lists = [terms for _, terms in audit.words]
-    different = words.select(pl.col(_WORDS).unique()).with_columns(
-        has_any(pl.col(_WORDS), terms).alias(str(at)) for at, terms in enumerate([*groups, *lists])
+    flags = (
+        different.to_frame()
+        .select(has_any(pl.col(_WORDS), terms).alias(str(at)) for at, terms in enumerate([*groups, *lists]))
+        .to_numpy()
     )
-    names = [str(at) for at in range(len(groups) + len(lists))]
-    marked = words.join(
-        different.filter(pl.any_horizontal(names)), on=_WORDS, how="left", maintain_order="left"
-    ).select(_ROW, *(pl.col(name).fill_null(value=False) for name in names))
-    row = marked[_ROW].to_numpy().astype(np.int64)
+    code = words.replace_strict(different, np.arange(len(different)), return_dtype=pl.Int64).to_numpy()
+    some: NDArray[np.bool_] = np.asarray(flags.any(axis=1))
+    told = np.flatnonzero(some[code])
+    row = np.repeat(np.arange(len(lengths)), lengths)[told]
+    inside = flags[code[told]]
     # Words of two texts stand further apart than the window reaches.
-    place = np.arange(len(row)) + row * audit.window
-    inside = [marked[name].to_numpy() for name in names]
-    found = [place[mask] for mask in inside[len(groups) :]]
+    place = told + row * audit.window
     return np.array(
         [
-            _figures(place[mask], row[mask], mask_of_words[mask], at_words, audit.window)
-            for mask in inside[: len(groups)]
-            for mask_of_words, at_words in zip(inside[len(groups) :], found, strict=True)
+            _figures(place[of], row[of], inside[of, listed], place[inside[:, listed]], audit.window)
+            for of in (inside[:, at] for at in range(len(groups)))
+            for listed in range(len(groups), len(groups) + len(lists))
         ],
         dtype=np.int64,
     ).reshape(-1, len(_FIGURES))

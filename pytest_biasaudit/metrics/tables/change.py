@@ -43,7 +43,20 @@ def change_of(
             minimum=minimum,
             shows=shows,
         )
-    return _none(f"{metric.name}: no change is defined")
+    if counted.tally is not None and metric.of_table is not None and shows == "increase":
+        from pytest_biasaudit.metrics.tables.change_of_data import change_of_data
+
+        return change_of_data(
+            metric,
+            counted.tally,
+            other.tally,
+            attributes=attributes,
+            label=label,
+            level=level,
+            seed=seed,
+            minimum=minimum,
+        )
+    return _none(f"{metric.name} against {versus!r}: a limit on earlier data is max_increase")
 
 
 def _of_predictions(

@@ -48,7 +48,8 @@ def locate(source: str, *, beside: Path, sha256: str | None, offline: bool) -> T
 
     source   a path relative to the folder `beside`, which it may not leave; or "hub:NAME@REVISION", a hub data set at a
              commit: its .parquet files, else its .jsonl files, else its .csv files. "hub:NAME@REVISION/FOLDER" takes
-             those of a folder, "hub:NAME@REVISION/FILE" one file: a set has its parts in different files
+             those of a folder, "hub:NAME@REVISION/FILE" one file, in which "*" stands for anything: a set has its training
+             and its test rows in different files
     sha256   what `TableFile.sha256` must be; None for a file whose digest the context does not declare
     offline  only what is in the local hub cache is used
 
@@ -117,7 +118,8 @@ def _from_hub(source: str, offline: bool) -> tuple[Path, tuple[str, ...]]:
     from huggingface_hub import snapshot_download
 
     inside = inside.strip("/")
-    if PurePosixPath(inside).suffix.lower() in ENDINGS:
+    named = PurePosixPath(inside).suffix.lower() in ENDINGS
+    if named:
         wanted = [inside]
     else:
         wanted = [f"{inside}/*{ending}" if inside else f"*{ending}" for ending in ENDINGS]
@@ -131,8 +133,8 @@ def _from_hub(source: str, offline: bool) -> tuple[Path, tuple[str, ...]]:
         hint = " (offline: only what is in the local hub cache can be used)" if offline else ""
         first = str(error).strip().splitlines()[:1] or [type(error).__name__]
         raise DataError(source, [f"cannot be loaded{hint}: {first[0]}"]) from error
-    start = folder / inside
-    there = [start] if start.is_file() else sorted(one for one in start.rglob("*") if one.is_file())
+    start = folder if named else folder / inside
+    there = [one for one in start.glob(inside if named else "**/*") if one.is_file()]
     for kind in ("parquet", "jsonl", "csv"):
         names = sorted(one.relative_to(folder).as_posix() for one in there if ENDINGS.get(one.suffix.lower()) == kind)
         if names:

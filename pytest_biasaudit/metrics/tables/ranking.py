@@ -62,7 +62,7 @@ def _equality_gap(name: str, title: str, source: str) -> Metric:
     )
 
 
-def _spread(name: str, title: str, source: str) -> Metric:
+def _spread(name: str, title: str, source: str, function: str) -> Metric:
     return Metric(
         name=name,
         title=title,
@@ -74,7 +74,7 @@ def _spread(name: str, title: str, source: str) -> Metric:
         kinds=KINDS,
         by_group=True,
         source=source,
-        of_table=_family("toxicity", name),
+        of_table=_family("toxicity", function),
     )
 
 
@@ -108,5 +108,54 @@ METRICS: tuple[Metric, ...] = (
         "Negative average equality gap",
         "0.5 - U / (n1 n2), U of Mann and Whitney for everyone else's negative rows over the group's: above 0 where the "
         f"group's are scored higher ({BORKAN})",
+    ),
+    _spread(
+        "fped",
+        "False positive equality difference",
+        "Sum over groups of |FPR - FPR_t|, FPR over all rows, of groups or of none "
+        f"({DIXON}); interval from the true signs for its upper end and simulated errors for its lower",
+        "fped",
+    ),
+    _spread(
+        "fned",
+        "False negative equality difference",
+        "Sum over groups of |FNR - FNR_t|, FNR over all rows, of groups or of none "
+        f"({DIXON}); interval from the true signs for its upper end and simulated errors for its lower",
+        "fned",
+    ),
+    _spread(
+        "fprd",
+        "False positive rate difference",
+        "Sum over groups of |FPR_t - FPR overall|, as Jin, Barbieri, Kennedy, Mostafazadeh Davani, Neves and Ren 2021 write it: "
+        f"the same sum as fped ({DIXON}), under the name by which later papers report it",
+        "fped",
+    ),
+    Metric(
+        name="calibration_gap",
+        title="Calibration gap",
+        unit="share",
+        range=(-2.0, 2.0),
+        ideal=0.0,
+        judged="distance",
+        direction="closer to the ideal is fairer",
+        kinds=KINDS,
+        by_group=True,
+        source="(mean score - rate of the positive label) of the group, minus the same of the reference: calibration in the "
+        "large (Van Calster et al. 2016), compared as Pleiss et al. 2017 ask. Scores must be probabilities",
+        of_table=_family("calibration", "calibration_gap"),
+    ),
+    Metric(
+        name="scoring_rate_ratio",
+        title="Ratio of scoring rates",
+        unit="ratio",
+        range=(0.0, 1.0),
+        ideal=1.0,
+        judged="value",
+        direction="higher is fairer",
+        kinds=KINDS,
+        by_group=True,
+        source="Share of a group that scores above the median of the whole sample; the lowest group's over the highest's (the "
+        "form of 6 RCNY 5-301, NYC Local Law 144, for scores)",
+        of_table=_family("scoring", "scoring_rate_ratio"),
     ),
 )

@@ -214,7 +214,7 @@ def _freedom(parts: Sequence[tuple[float, float]]) -> float:
 
 
 def recovered(tally: Tally, *, level: float, minimum: int) -> tuple[Compared, ...]:
-    """This model's accuracy over the other's, on the rows that both answered.
+    """Accuracy over the other model's, on the rows that both answered.
 
     Interval: with a and b the two accuracies, Fieller's for paired means: the x for which a - x b is at most t standard
     errors from 0; one row right and one wrong in either are added to the variances, as in `increase`.

@@ -57,7 +57,6 @@ _ability = partial(
     judged="value",
     direction="higher is better",
     kinds=KINDS,
-    utility=True,
 )
 
 METRICS: tuple[Metric, ...] = (

@@ -39,6 +39,9 @@ class FineTuning:
     """Tokens of a text that are read, in teaching and ever after; the model's positions where those are fewer."""
     layers: int | None = None
     """The last so many of the body's layers are taught, with the head; embeddings and earlier layers stay. None: all."""
+    embeddings: bool = False
+    """Whether the tables of embeddings are taught too. They are half of a small encoder and of its time a step, and
+    AdamW would wear down those of all words that the table does not hold. Give True for a body that was never trained."""
     lora: int | None = None
     """Rank of low-rank adapters (Hu et al. 2021) on every linear layer of the body; they are merged into it after. Needs
     the package peft. None: the weights themselves are taught."""
@@ -116,7 +119,11 @@ class FineTuning:
             number = isinstance(value, (int, float)) and not isinstance(value, bool)
             if value is not None and not (number and low_share <= value <= high_share):
                 faults.append(f"{name} = {value!r}: must be {words}")
-        for name, words in (("frozen", "true or false"), ("row_weights", "true or false")):
+        for name, words in (
+            ("frozen", "true or false"),
+            ("embeddings", "true or false"),
+            ("row_weights", "true or false"),
+        ):
             if not isinstance(getattr(self, name), bool):
                 faults.append(f"{name} = {getattr(self, name)!r}: must be {words}")
         for name, valid in (("pooling", ("own", "mean")), ("class_weights", ("balanced",))):
@@ -131,6 +138,10 @@ class FineTuning:
             for name in (*OF_STEPS, "layers", "lora"):
                 if getattr(self, name) is not None:
                     faults.append(f"{name} has no meaning with frozen = True: the head is fitted to convergence")
+        if self.embeddings and (self.frozen or self.lora is not None or self.layers is not None):
+            faults.append(
+                "embeddings = True has no meaning with frozen, layers or lora: they leave embeddings as they are"
+            )
         if self.layers is not None and self.lora is not None:
             faults.append("layers and lora are both given; adapters stand on every layer")
         return faults

@@ -29,7 +29,7 @@ from pytest_biasaudit.training.checkpoint import is_whole
 from pytest_biasaudit.training.fine_tuning import FineTuning
 from pytest_biasaudit.training.finished import keep, recall
 from pytest_biasaudit.training.frozen import fit, linear_head, vectors
-from pytest_biasaudit.training.head import Pooling, head_names, last_layers, pooling_of, with_head
+from pytest_biasaudit.training.head import Pooling, embedding_names, head_names, last_layers, pooling_of, with_head
 from pytest_biasaudit.training.lora import adapted, merged
 from pytest_biasaudit.training.plan import Plan, Taught
 from pytest_biasaudit.training.rows import Deal, Labelled, labelled, tokens_of
@@ -175,6 +175,7 @@ def _stepped(work: _Work, tokens: list[list[int]], folder: Path | None, title: s
         warmup=settings.number("warmup"),
         weight_decay=settings.number("weight_decay"),
         seed=work.seed,
+        fused=True,
         save_every=settings.save_every,
     )
     module, only = work.module, work.only
@@ -312,6 +313,8 @@ def _taught_names(module: Any, settings: FineTuning) -> frozenset[str] | None:
         return head_names(module)
     if settings.layers is not None:
         return head_names(module) | last_layers(module, settings.layers)
+    if settings.lora is None and not settings.embeddings:
+        return frozenset(name for name, _ in module.named_parameters()) - embedding_names(module)
     return None
 
 

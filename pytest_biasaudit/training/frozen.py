@@ -37,7 +37,10 @@ def linear_head(module: Any) -> tuple[str, torch.nn.Linear]:
     found = [
         (name, part)
         for name, part in module.named_modules()
-        if name and name != module.base_model_prefix and not name.startswith(inside) and any(True for _ in part.parameters())
+        if name
+        and name != module.base_model_prefix
+        and not name.startswith(inside)
+        and any(True for _ in part.parameters())
     ]
     if len(found) != 1 or not isinstance(found[0][1], torch.nn.Linear):
         raise TrainingError(

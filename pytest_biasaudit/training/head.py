@@ -64,6 +64,16 @@ def head_names(module: Any) -> frozenset[str]:
     return frozenset(name for name, _ in module.named_parameters() if not name.startswith(inside))
 
 
+def embedding_names(module: Any) -> frozenset[str]:
+    """Names of the tables of embeddings: of words, positions and segments."""
+    return frozenset(
+        f"{name}.{own}"
+        for name, part in module.named_modules()
+        if isinstance(part, torch.nn.Embedding)
+        for own, _ in part.named_parameters(recurse=False)
+    )
+
+
 def last_layers(module: Any, count: int) -> frozenset[str]:
     """Names of the parameters of the body's last `count` layers, and of what comes after them.
 

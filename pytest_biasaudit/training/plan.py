@@ -35,6 +35,8 @@ class Plan:
     """Of dropout. What stands in a batch is the caller's."""
     weight_decay: float = 0.0
     """AdamW's, of all that is taught but biases and norms."""
+    fused: bool = False
+    """AdamW's update in one pass over the weights: several times as fast on a CPU, equal to rounding."""
     save_every: int | None = None
     """Steps from one checkpoint to the next; None: at least 50, and no more than twenty checkpoints in all."""
 

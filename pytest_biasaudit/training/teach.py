@@ -159,7 +159,7 @@ def _arguments(plan: Plan, home: Path, *, keep: bool, device: torch.device) -> T
         learning_rate=plan.learning_rate,
         lr_scheduler_type="linear",
         warmup_steps=round(plan.warmup * plan.steps),
-        optim="adamw_torch",
+        optim="adamw_torch_fused" if plan.fused else "adamw_torch",
         weight_decay=plan.weight_decay,
         max_grad_norm=1.0,
         seed=plan.seed % 2**32,  # what numpy takes

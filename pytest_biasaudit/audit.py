@@ -39,6 +39,8 @@ from pytest_biasaudit.tables.itself import TableItself
 if TYPE_CHECKING:
     from pytest_biasaudit.mitigation.generalising.plan import Plan
     from pytest_biasaudit.mitigation.generalising.result import Generalisation
+    from pytest_biasaudit.mitigation.study.plan import StudyPlan
+    from pytest_biasaudit.mitigation.study.result import StudyResult
     from pytest_biasaudit.models.transformer import TransformerModel
     from pytest_biasaudit.outcomes.asking import Watch
     from pytest_biasaudit.outcomes.collect import Collected
@@ -84,6 +86,7 @@ class Auditor:
         self._measures: dict[Hashable, Measures] = {}
         self._results: dict[Hashable, AuditResult] = {}
         self._studies: dict[Hashable, Generalisation] = {}
+        self._lever_studies: dict[Hashable, StudyResult] = {}
 
     def __enter__(self) -> Auditor:
         return self
@@ -190,6 +193,53 @@ class Auditor:
                 save_sets=save_sets,
             )
         return self._studies[key]
+
+    def study(self, plan: StudyPlan | Path | str, *, model: object = None) -> StudyResult:
+        """Fine-tunes under every pair of levers on model and data, over seeds, and measures which lowers the gap.
+
+        plan   a plan, or the path of the TOML file that holds it
+        model  as `run` takes it; None: the model that the plan names
+
+        Finished cells are kept in the cache: a study that was stopped goes on, and comes to the same tables. Raises PlanError,
+        DataError, ModelError, TrainingError and their kin.
+        """
+        from pytest_biasaudit.mitigation.study.plan import StudyPlan
+        from pytest_biasaudit.mitigation.study.plan_file import read_study
+        from pytest_biasaudit.studying import study
+
+        declared = plan if isinstance(plan, StudyPlan) else read_study(Path(plan))
+        if model is None and declared.model is None and declared.source is None:
+            raise BiasAuditError(f"{declared.path.name} names no model; say which with model=...")
+        asked = self._studied(declared) if model is None else self.model(model)
+        refuse_if_changed(asked)
+        if not asked.identity.cacheable:
+            self.artefacts.keep_alive(asked)
+        known = asked.identity.digest if asked.identity.cacheable else f"object-{id(asked)}"
+        key = (declared, asked.identity.name, known)
+        if key not in self._lever_studies:
+            self._lever_studies[key] = study(declared, asked, settings=self.settings, watch=self._watch)
+        return self._lever_studies[key]
+
+    def _studied(self, plan: StudyPlan) -> Model:
+        """The model that a plan names: a declared one, or a source of its own, whose path starts beside the plan."""
+        if plan.model is not None:
+            return self.model(plan.model)
+        assert plan.source is not None
+        here = plan.path.parent / plan.source
+        name = f"{plan.id}-base"
+        self.artefacts.specs.setdefault(
+            name,
+            ModelSpec(
+                name=name,
+                source=str(here) if here.exists() else plan.source,
+                revision=None,
+                dtype="float32",
+                parent=None,
+                recipe=(),
+                where=plan.path.name,
+            ),
+        )
+        return self.model(name)
 
     def _asked(self, context: Context, audit: Audit, model: object) -> Model:
         """Who answers: the model given, or the table itself where it holds all there is to know."""

@@ -1,4 +1,4 @@
-"""The command line: init, check, plan, report, tables, diff, generalise. Sees every stage, and imports each in
+"""The command line: init, check, plan, report, tables, diff, generalise, study. Sees every stage, and imports each in
 the command that needs it.
 
 Exit status: 0 done; 1 a context has faults (`check`), or a verdict got worse (`diff`); 2 wrong usage, or something given
@@ -17,6 +17,7 @@ from pathlib import Path
 
 from pytest_biasaudit.errors import BiasAuditError, ContextError
 from pytest_biasaudit.generalise_command import add_to as add_generalise
+from pytest_biasaudit.study_command import add_to as add_study
 
 OK, FAULTS, UNUSABLE = 0, 1, 2
 WORSE = 1
@@ -89,6 +90,7 @@ def _parser(prog: str) -> argparse.ArgumentParser:
     diff.set_defaults(run=_diff)
 
     add_generalise(commands)
+    add_study(commands)
     return parser
 
 

@@ -5,23 +5,17 @@ from __future__ import annotations
 import argparse
 import os
 import sys
-import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from pytest_biasaudit.command_model import add_model_arguments, auditor_of, chosen, refuse_overwriting
 from pytest_biasaudit.errors import BiasAuditError
 
 if TYPE_CHECKING:
-    from pytest_biasaudit.audit import Auditor
     from pytest_biasaudit.generalising import Cost
     from pytest_biasaudit.mitigation.generalising.plan import Plan
     from pytest_biasaudit.mitigation.generalising.result import Generalisation
-
-CLI_MODEL = "cli"
-PATIENCE = 15.0
-"""Seconds between two lines in a log."""
 
 
 def add_to(commands: Any) -> None:
@@ -30,21 +24,12 @@ def add_to(commands: Any) -> None:
         "generalise", help="find components that make a difference, remove them, and measure how far that carries"
     )
     parser.add_argument("plan", type=Path, metavar="PLAN.toml", help="what to study: contexts, components, levels")
-    parser.add_argument("--model", metavar="NAME", help="a declared model; default: the plan's, or the only one")
-    parser.add_argument(
-        "--source", metavar="REF", help="an undeclared model: hub id, folder, .gguf file, package:NAME/PATH"
-    )
     parser.add_argument("-o", "--output", type=Path, metavar="FILE.json", help="write the evidence here")
     parser.add_argument("--html", type=Path, metavar="FILE.html", help="write the report here")
     parser.add_argument(
         "--save-sets", type=Path, metavar="DIR", help="save the sets of whole contexts here, a file each"
     )
-    parser.add_argument("--cache", type=Path, metavar="DIR", help="folder of answers and scores; default: .biasaudit")
-    parser.add_argument("--seed", type=_whole(0), default=0, metavar="N", help="where the plan has none; default: 0")
-    parser.add_argument(
-        "--batch-size", type=_whole(1), default=32, metavar="N", help="prompts asked at once; default: 32"
-    )
-    parser.add_argument("--offline", action="store_true", help="load nothing from the network")
+    add_model_arguments(parser, kept="answers and scores", asked="prompts")
     parser.add_argument("--plan-only", action="store_true", help="say what the study takes, and stop")
     parser.set_defaults(run=run)
 
@@ -54,7 +39,7 @@ def run(arguments: argparse.Namespace) -> int:
     from pytest_biasaudit.generalising import cost_of
     from pytest_biasaudit.mitigation.generalising.plan_file import read_plan
 
-    _refuse_overwriting(arguments)
+    refuse_overwriting(arguments)
     plan = read_plan(arguments.plan)
     for line in cost_lines(plan, cost_of(plan, seed=arguments.seed), seed=arguments.seed):
         print(line)
@@ -63,8 +48,10 @@ def run(arguments: argparse.Namespace) -> int:
     sys.stdout.flush()
     # Loaders draw bars of their own, which would stand between ours.
     os.environ.setdefault("TQDM_DISABLE", "1")
-    with _auditor(arguments) as auditor:
-        result = auditor.generalise(plan, model=_chosen(arguments, plan, auditor), save_sets=arguments.save_sets)
+    with auditor_of(arguments, arguments.plan) as auditor:
+        result = auditor.generalise(
+            plan, model=chosen(arguments, plan.path.name, plan.model, auditor), save_sets=arguments.save_sets
+        )
         for message in auditor.messages:
             print(f"note: {message}", file=sys.stderr)
     _show(result)
@@ -101,63 +88,6 @@ def _too_few(plan: Plan, cost: Cost) -> Iterator[str]:
             f"  too few     {cost.fewest_in_half} people of a group in half of the names; a gap needs {MIN_PER_GROUP}: the level "
             "'names' will have no figure of bias"
         )
-
-
-def _auditor(arguments: argparse.Namespace) -> Auditor:
-    from pytest_biasaudit.audit import Auditor
-    from pytest_biasaudit.cache_folder import default_cache, own_folder
-    from pytest_biasaudit.models.declared import read_models
-    from pytest_biasaudit.models.spec import ModelSpec
-    from pytest_biasaudit.settings import Settings
-
-    root = Path.cwd()
-    specs = read_models(root)
-    if not specs:
-        root = arguments.plan.resolve().parent
-        specs = read_models(root)
-    if arguments.source is not None:
-        here = Path.cwd() / arguments.source
-        specs[CLI_MODEL] = ModelSpec(
-            name=CLI_MODEL,
-            source=str(here) if here.exists() else arguments.source,
-            revision=None,
-            dtype="float32",
-            parent=None,
-            recipe=(),
-            where="--source",
-        )
-    cache = arguments.cache.absolute() if arguments.cache is not None else default_cache(root)
-    own_folder(cache, instead="name another with --cache")
-    settings = Settings(
-        root=root, seed=arguments.seed, batch_size=arguments.batch_size, cache=cache, offline=arguments.offline
-    )
-    return Auditor(settings, specs, watch=_watch)
-
-
-def _chosen(arguments: argparse.Namespace, plan: Plan, auditor: Auditor) -> str:
-    """The model's name: as asked for, as the plan says, or the only one there is."""
-    specs = auditor.artefacts.specs
-    if arguments.model is not None and arguments.source is not None:
-        raise BiasAuditError("--model and --source were both given; a study is of one model")
-    named = arguments.model or (CLI_MODEL if arguments.source is not None else plan.model)
-    if named is not None:
-        return str(named)
-    if len(specs) == 1:
-        return next(iter(specs))
-    raise BiasAuditError(
-        f"{plan.path.name} names no model, and {len(specs)} are declared ({', '.join(specs) or 'none'}): name one with --model, "
-        "or an undeclared one with --source"
-    )
-
-
-def _refuse_overwriting(arguments: argparse.Namespace) -> None:
-    given = {"-o": arguments.output, "--html": arguments.html}
-    for option, path in given.items():
-        if path is not None and path.resolve() == arguments.plan.resolve():
-            raise BiasAuditError(f"{option} would overwrite the plan {path}; give another file")
-    both = [path.resolve() for path in given.values() if path is not None]
-    if len(both) > len(set(both)):
-        raise BiasAuditError(f"-o and --html both name {arguments.html}; give two files")
 
 
 def _show(result: Generalisation) -> None:
@@ -197,48 +127,3 @@ def _write(result: Generalisation, plan: Plan, arguments: argparse.Namespace) ->
             print(f"wrote {arguments.html}")
     except OSError as error:
         raise BiasAuditError(f"cannot write: {error}") from error
-
-
-def _whole(least: int) -> Callable[[str], int]:
-    def read(text: str) -> int:
-        try:
-            number = int(text)
-        except ValueError:
-            number = least - 1
-        if number < least:
-            raise argparse.ArgumentTypeError(f"a whole number, at least {least}, got {text!r}")
-        return number
-
-    return read
-
-
-@contextmanager
-def _watch(what: str, total: int) -> Iterator[Callable[[int], None]]:
-    """How far the asking has come, on standard error: a bar on a terminal, lines in a log."""
-    if sys.stderr.isatty():
-        from rich.console import Console
-        from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-
-        columns = (
-            TextColumn("{task.description}", markup=False),
-            BarColumn(),
-            MofNCompleteColumn(),
-            TimeRemainingColumn(),
-        )
-        with Progress(*columns, transient=True, console=Console(stderr=True)) as progress:
-            task = progress.add_task(what, total=total)
-            yield lambda count: progress.advance(task, count)
-        return
-    started = last = time.monotonic()
-    done = 0
-
-    def step(count: int) -> None:
-        nonlocal done, last
-        done += count
-        now = time.monotonic()
-        if now - last >= PATIENCE and done < total:
-            last = now
-            print(f"{what}: {done:,} of {total:,}, {now - started:.0f} s", file=sys.stderr, flush=True)
-
-    yield step
-    print(f"{what}: {done:,} of {total:,}, {time.monotonic() - started:.1f} s", file=sys.stderr, flush=True)

@@ -45,6 +45,7 @@ HELD_TEXT = Key(
 MODEL_KEYS = (SOURCE, REVISION, DTYPE, KIND, PARENT, RECIPE, HELD_TEXT)
 MODELS = Key("models", AnyTable("[models.NAME]"), "The declared models, a table for each.")
 SWEEP = Key("sweep", AnyTable("[sweep]"), "Which models to cross with which revisions and recipes.")
+STUDY = Key("study", AnyTable("[study]"), "A study of levers on model and data; its command reads it.")
 
 
 def read_models(root: Path, *, methods: Sequence[Method] = METHODS) -> dict[str, ModelSpec]:
@@ -90,7 +91,7 @@ def _own_table(path: Path) -> RawTable | None:
 def _read_table(raw: RawTable, path: Path, *, prefix: str, methods: Sequence[Method]) -> dict[str, ModelSpec]:
     """The models of one file, and the points of its sweep. Raises ModelTableError."""
     faults = Faults()
-    top = read_row(raw, (MODELS, SWEEP), where=f"[{prefix}]" if prefix else "top level", faults=faults)
+    top = read_row(raw, (MODELS, SWEEP, STUDY), where=f"[{prefix}]" if prefix else "top level", faults=faults)
     raws = top.get(MODELS, {})
     models: dict[str, ModelSpec] = {}
     for name, table in raws.items():

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from pytest_biasaudit.mitigation.generalising.result import Generalisation
+    from pytest_biasaudit.mitigation.study.result import StudyResult
     from pytest_biasaudit.models.protocol import Model
     from pytest_biasaudit.models.transformer import TransformerModel
     from pytest_biasaudit.result import AuditResult
@@ -63,6 +64,20 @@ class BiasAudit:
             self._found(plan), model=given, save_sets=None if save_sets is None else Path(save_sets)
         )
         self._session.keep_study(result)
+        return result
+
+    def study(self, plan: str | Path, *, model: object = None, tokenizer: object = None) -> StudyResult:
+        """Studies which lever on model or data lowers the gap of a fine-tuned classifier, as a plan says.
+
+        plan   the TOML file that holds it (pyproject.toml, biasaudit.toml or one of its own): beside the test file, else in
+               the root folder
+        model  as `run` takes it; when absent, the model that the plan names
+
+        Its tables are in the run's evidence.
+        """
+        given = None if model is None else _with(model, tokenizer)
+        result = self._session.auditor.study(self._found(plan), model=given)
+        self._session.keep_levers(result)
         return result
 
     def save(self, model: object, folder: str | Path, *, date: str | None = None) -> Path:

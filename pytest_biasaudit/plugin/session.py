@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from pytest_biasaudit.audit import Auditor
     from pytest_biasaudit.compression.method import Method
     from pytest_biasaudit.mitigation.generalising.result import Generalisation
+    from pytest_biasaudit.mitigation.study.result import StudyResult
     from pytest_biasaudit.models.protocol import ModelIdentity
     from pytest_biasaudit.models.spec import ModelSpec
     from pytest_biasaudit.records.evidence import Evidence
@@ -49,6 +50,7 @@ class AuditSession:
         self._pending: list[Plain] = []
         self._kept: dict[tuple[str, ...], list[AuditResult]] = {}
         self._studies: list[Generalisation] = []
+        self._lever_studies: list[StudyResult] = []
         self._auditor: Auditor | None = None
         self._extensions: Extensions | None = None
         self._specs: dict[str, ModelSpec] | None = None
@@ -217,6 +219,22 @@ class AuditSession:
             }
         )
 
+    def keep_levers(self, result: StudyResult) -> None:
+        """Puts a study of levers on the report of the test that is running, once a process."""
+        from pytest_biasaudit.records.codec import model_to_plain
+        from pytest_biasaudit.records.study import study_to_plain
+
+        if any(known is result for known in self._lever_studies):
+            return
+        self._lever_studies.append(result)
+        self._pending.append(
+            {
+                "study": study_to_plain(result),
+                "model": model_to_plain(self._at_its_point(result.model)),
+                "messages": list(self.auditor.messages),
+            }
+        )
+
     def _at_its_point(self, model: ModelIdentity) -> ModelIdentity:
         """The identity with its place in the sweep. Known by digest: a live model may have a declared one's name."""
         spec = self.specs.get(model.name)
@@ -277,10 +295,15 @@ class AuditSession:
         payloads = self.payloads
         return assemble(
             [payload["audit"] for payload in payloads if "audit" in payload],
-            [context for payload in payloads for context in payload.get("contexts", ()) or (payload["context"],)],
+            [
+                context
+                for payload in payloads
+                for context in payload.get("contexts") or ([payload["context"]] if "context" in payload else [])
+            ],
             [payload["model"] for payload in payloads],
             run=run,
             transfer=[payload["transfer"] for payload in payloads if "transfer" in payload],
+            study=[payload["study"] for payload in payloads if "study" in payload],
         )
 
     def _sections(self, evidence: Mapping[str, object]) -> list[tuple[str, str]]:

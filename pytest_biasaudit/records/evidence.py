@@ -19,6 +19,7 @@ from typing import Any
 from pytest_biasaudit.context.declaration import Context
 from pytest_biasaudit.errors import EvidenceError
 from pytest_biasaudit.mitigation.generalising.result import Generalisation
+from pytest_biasaudit.mitigation.study.result import StudyResult
 from pytest_biasaudit.models.protocol import ModelIdentity
 from pytest_biasaudit.records.codec import context_to_plain, model_to_plain
 from pytest_biasaudit.records.decode import audit_from_plain, context_from_plain, model_from_plain
@@ -26,12 +27,19 @@ from pytest_biasaudit.records.older import completed
 from pytest_biasaudit.records.plain_values import Plain
 from pytest_biasaudit.records.provenance import Environment, Git, RunInfo
 from pytest_biasaudit.records.record import AuditRecord
+from pytest_biasaudit.records.study import study_from_plain
 from pytest_biasaudit.records.tally import shortened
 from pytest_biasaudit.records.transfer import transfer_from_plain
 
 SCHEMA = 1
 STUDY = ("study", "model", "plan_sha256", "model_digest", "seed", "choices", "contexts")
 """What makes two reports of a study one. A plan's file may stay as it is while its contexts, or who is in them, change."""
+
+LEVERS = (
+    *("study", "model", "plan_sha256", "model_digest", "seeds", "upstream", "data", "train", "test", "training"),
+    *("attribute", "reference", "groups", "gap", "level", "minimum"),
+)
+"""The same of a study of levers."""
 
 SEVERITY = {"within": 0, "inconclusive": 1, "not_measured": 2, "over": 3}
 """Where two processes differ on one limit, the graver word stands."""
@@ -49,6 +57,8 @@ class Evidence:
     """Of the file's bytes."""
     transfer: tuple[Generalisation, ...] = ()
     """Studies of generalisation."""
+    study: tuple[StudyResult, ...] = ()
+    """Studies of levers on model and data."""
     schema: int = SCHEMA
     file: str = ""
     """The file's name; empty for evidence that was never written."""
@@ -61,10 +71,12 @@ def assemble(
     *,
     run: RunInfo,
     transfer: Iterable[Mapping[str, object]] = (),
+    study: Iterable[Mapping[str, object]] = (),
 ) -> Plain:
     """One run's evidence. Takes contexts and models typed or plain, each as often as processes report them.
 
     transfer  studies of generalisation
+    study     studies of levers on model and data
 
     The order is that of context, audit, model and seed, whatever order they come in. An audit that several processes
     report stands once (see `_merged`), and so does a study of the same contexts, people and choices.
@@ -96,6 +108,7 @@ def assemble(
         "models": _unique(all_models, keys=("name", "digest")),
         "audits": [_merged(kept[key]) for key in sorted(kept)],
         "transfer": _unique(map(dict, transfer), keys=STUDY),
+        "study": _unique(map(dict, study), keys=LEVERS),
     }
 
 
@@ -224,6 +237,12 @@ def _typed(raw: Mapping[str, Any], *, name: str) -> Evidence:
             if model is None:
                 raise EvidenceError(f"/transfer/{at}/model: {one['model']!r}, with that digest, is not in this file")
             transfer.append(transfer_from_plain(one, model=model, pointer=f"/transfer/{at}"))
+        study = []
+        for at, one in enumerate(raw["study"]):
+            model = by_model.get((one["model"], one["model_digest"]))
+            if model is None:
+                raise EvidenceError(f"/study/{at}/model: {one['model']!r}, with that digest, is not in this file")
+            study.append(study_from_plain(one, model=model, pointer=f"/study/{at}"))
     except EvidenceError as fault:
         raise EvidenceError(f"{name}: {fault}") from None
     environment, run, git = raw["environment"], raw["run"], raw["run"]["git"]
@@ -249,6 +268,7 @@ def _typed(raw: Mapping[str, Any], *, name: str) -> Evidence:
         models=tuple(models),
         audits=tuple(audits),
         transfer=tuple(transfer),
+        study=tuple(study),
         sha256="",
     )
 

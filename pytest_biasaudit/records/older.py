@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 LATER: dict[str, dict[str, object]] = {
-    "file": {"transfer": []},
+    "file": {"transfer": [], "study": []},
     "model": {"components": []},
     "audit with people": {"table": None},
     "limit": {"of": None, "label": None},

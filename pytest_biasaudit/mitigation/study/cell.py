@@ -7,8 +7,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from pytest_biasaudit.context.declaration import ClassifierAudit
 from pytest_biasaudit.errors import DataError
 from pytest_biasaudit.mitigation.study.plan import ABILITY, StudyPlan
 from pytest_biasaudit.mitigation.study.result import Figure, StudyCell, UnitFigures
@@ -199,41 +201,30 @@ def tally_of_answers(
 
     Groups that are not compared are counted and left out. Rows without a prediction stay in: a refusal is no luck.
     """
-    import numpy as np
     import polars as pl
 
-    from pytest_biasaudit.tables.tally import Attribute, Tally
+    from pytest_biasaudit.tables.counting import tally_of
 
-    labels = tuple(sorted({*test.labels.drop_nulls().to_list(), *answers.labels}))
-    place = {label: at for at, label in enumerate(labels)}
-    names = [place[label] for label in answers.labels]
-    said = np.array([names[at] if at >= 0 else -1 for at in answers.prediction.tolist()], dtype=np.int64)
-    every = (reference, *groups)
-    others = tuple(sorted(set(test.groups(plan.attribute).drop_nulls().to_list()) - set(every)))
-    order = {group: at for at, group in enumerate((*every, *others))}
-    rows = pl.DataFrame(
-        {
-            "group": [-1 if one is None else order[one] for one in test.groups(plan.attribute).to_list()],
-            "truth": [-1 if one is None else place[one] for one in test.labels.to_list()],
-            "said": said,
-        },
-        schema={"group": pl.Int64, "truth": pl.Int64, "said": pl.Int64},
-    )
-    keys = ["group", "truth", "said"]
-    cells = rows.group_by(keys).agg(pl.len().alias("count")).sort(keys)
-    group = cells["group"].to_numpy()
-    return Tally(
-        attributes=(
-            Attribute(
-                name=plan.attribute,
-                groups=(*every, *others),
-                left_out=tuple((one, "the plan compares others") for one in others),
-            ),
+    there = test.groups(plan.attribute)
+    others = sorted(set(there.drop_nulls().to_list()) - {reference, *groups})
+    columns: dict[str, pl.Series] = {
+        "label": test.labels,
+        "prediction": pl.Series(
+            [answers.labels[at] if at >= 0 else None for at in answers.prediction.tolist()], dtype=pl.String
         ),
-        labels=labels,
-        positive=plan.columns.positive,
-        members=(group[:, None] == np.arange(len(order))[None, :],),
-        truth=cells["truth"].to_numpy().astype(np.int64),
-        prediction=cells["said"].to_numpy().astype(np.int64),
-        count=cells["count"].to_numpy().astype(np.int64),
+        plan.attribute: there,
+    }
+    if plan.columns.cluster is not None:
+        columns["cluster"] = test.frame[plan.columns.cluster]
+    audit = ClassifierAudit(
+        id=plan.id,
+        kind="classifier",
+        limits=(),
+        data=plan.test.source,
+        sha256=plan.test.sha256,
+        columns=replace(plan.columns, groups=((plan.attribute, dict(plan.columns.groups)[plan.attribute]),)),
+        groups_order=((plan.attribute, (reference, *groups)),),
+        leave_out=((plan.attribute, tuple((one, "the plan compares others") for one in others)),) if others else (),
+        minimum=plan.minimum,
     )
+    return tally_of(pl.DataFrame(columns), audit, known=answers.labels)

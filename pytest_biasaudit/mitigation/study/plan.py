@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from pytest_biasaudit.context.declaration import Columns
 
-Value = str | int | float | bool | tuple[str | int | float, ...]
+Value = str | int | float | bool | tuple[Any, ...]
 """Of a setting: what TOML says, its arrays as tuples."""
 Where = Literal["train", "test", "both"]
 WHERE: tuple[Where, ...] = ("train", "test", "both")
@@ -68,6 +68,10 @@ class StudyPlan:
     """Held out: nobody learns from it."""
     columns: Columns
     attribute: str
+    words: tuple[tuple[str, tuple[str, ...]], ...] = ()
+    """By group: words that tell it in a sentence, for the upstream bias score; women and men need none."""
+    label_names: tuple[tuple[str, str], ...] = ()
+    """By label: how it is said in a sentence, for the same; a label that is not named is said as it is spelt."""
     groups: tuple[str, ...] = ()
     """The reference first; empty: the largest group of the training table is the reference, and all others are compared."""
     upstream: tuple[Intervention, ...] = (Intervention(method=NONE),)
@@ -77,6 +81,8 @@ class StudyPlan:
     """The first of them; None: the run's."""
     training: tuple[tuple[str, Value], ...] = ()
     """Settings of fine-tuning, as declared."""
+    redraw: bool = False
+    """Whether each seed learns from training rows drawn anew, with replacement, as many of each label and group."""
     gap: GapName = "tpr_gap"
     level: float = 0.95
     """Of every interval."""

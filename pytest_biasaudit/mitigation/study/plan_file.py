@@ -6,18 +6,18 @@ The plan stands in `[tool.biasaudit.study]` of pyproject.toml, in `[study]` of b
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, Protocol, cast
 
 from pytest_biasaudit.context.benchmark import Digest
 from pytest_biasaudit.context.declaration import Columns
-from pytest_biasaudit.context.shapes import Exactly, Number, OneOf, Slug, Text, Texts, Whole
+from pytest_biasaudit.context.shapes import Exactly, Flag, NamedTexts, Number, OneOf, Slug, Text, Texts, Whole
 from pytest_biasaudit.context.spelling import did_you_mean, listed, shown
 from pytest_biasaudit.context.strict import Faults, Key, RawTable, Row, Table, Tables, read_row
-from pytest_biasaudit.context.tabular import CLUSTER, GROUPS, LABEL, POSITIVE, ROW_ID, TEXT
+from pytest_biasaudit.context.tabular import CLUSTER, GROUPS, LABEL, POSITIVE, ROW_ID, TEXT, ByName
 from pytest_biasaudit.context.toml_file import read_toml
-from pytest_biasaudit.errors import PlanError
+from pytest_biasaudit.errors import DataError, PlanError, TrainingError
 from pytest_biasaudit.mitigation.study.plan import (
     GAPS,
     NONE,
@@ -31,7 +31,14 @@ from pytest_biasaudit.mitigation.study.plan import (
 )
 from pytest_biasaudit.models.table_shapes import AnyTable
 
+if TYPE_CHECKING:
+    from pytest_biasaudit.mitigation.intervention import Setting
+
 PROJECT, OWN = "pyproject.toml", "biasaudit.toml"
+ON_TEST = ("scrub",)
+"""Levers on data that may change the held-out table too: the others would change who is in it."""
+PART = "part"
+"""What a lever calls the table that it is handed."""
 
 SCHEMA = Key("schema", Exactly(1), "Version of this format.")
 ID = Key("id", Slug(), "Name of the study.", required=True)
@@ -45,32 +52,56 @@ COLUMN_KEYS = (LABEL, TEXT, POSITIVE, GROUPS, ROW_ID, CLUSTER)
 COLUMNS = Key("columns", Table("[study.columns]", COLUMN_KEYS), "What the columns of both tables hold.", required=True)
 ATTRIBUTE = Key("attribute", Text(), "What tells groups apart; when absent, the only one in [study.columns] groups.")
 ORDER = Key("groups", Texts(at_least=2), "Groups that are compared, the reference first; when absent, all.")
+WORDS = Key("words", NamedTexts(), "By group: words that tell it in a sentence, for the upstream bias score.")
+LABEL_NAMES = Key("label_names", ByName("a text"), "By label: how it is said in a sentence, for the same.")
 UPSTREAM = Key("upstream", Tables("[[study.upstream]]", ()), "Levers on the model before fine-tuning, a table each.")
 DATA = Key("data", Tables("[[study.data]]", ()), "Levers on the data, a table each.")
 SEEDS = Key("seeds", Whole(low=1, high=1000), "How often every cell is fine-tuned, each time with another seed.")
 SEED = Key("seed", Whole(low=0, high=2**31 - 1001), "The first seed; when absent, the run's.")
 TRAINING = Key("training", AnyTable("[study.training]"), "Settings of fine-tuning.")
+REDRAW = Key(
+    "redraw",
+    Flag(),
+    "Whether each seed learns from training rows drawn anew, with replacement, by label and group; when absent, only where "
+    "the body is frozen, whose head depends on nothing else that is drawn.",
+)
 GAP = Key("gap", OneOf(GAPS), "The gap that is explained; when absent, tpr_gap.")
 LEVEL = Key("level", Number(above=0.5, below=1), "Level of the intervals.")
 MINIMUM = Key("minimum", Whole(low=2, high=10**6), "Rows that a rate needs.")
 STUDY_KEYS = (
-    ID, MODEL, SOURCE, TRAIN, TRAIN_SHA, TEST, TEST_SHA, COLUMNS, ATTRIBUTE, ORDER, UPSTREAM, DATA, SEEDS, SEED, TRAINING,
-    GAP, LEVEL, MINIMUM,
+    ID, MODEL, SOURCE, TRAIN, TRAIN_SHA, TEST, TEST_SHA, COLUMNS, ATTRIBUTE, ORDER, WORDS, LABEL_NAMES, UPSTREAM, DATA, SEEDS, SEED, TRAINING,
+    REDRAW, GAP, LEVEL, MINIMUM,
 )  # fmt: skip
 STUDY = Key("study", Table("[study]", STUDY_KEYS), "The study.", required=True)
 
 
+class Lever(Protocol):
+    """What the tables of methods tell of a lever."""
+
+    @property
+    def settings(self) -> Mapping[str, Setting]:
+        """By name."""
+        ...
+
+    def complete(self, settings: Mapping[str, object]) -> dict[str, object]:
+        """These settings with the defaults of all others. Raises DataError with every one that is not valid."""
+        ...
+
+
 @dataclass(frozen=True, kw_only=True)
 class Known:
-    """The levers and training settings there are, each setting with its default. None as a default: it has none."""
+    """The levers there are, by name."""
 
-    upstream: Mapping[str, Mapping[str, object]]
-    data: Mapping[str, Mapping[str, object]]
-    training: Mapping[str, object]
-    on_test: frozenset[str] = frozenset({"scrub"})
-    """Levers on data that may change the held-out table too: others would change who is in it."""
-    required: frozenset[tuple[str, str]] = frozenset()
-    """(method, setting) that a plan must give."""
+    upstream: Mapping[str, Lever]
+    data: Mapping[str, Lever]
+
+
+def known_levers() -> Known:
+    """All built-in ones."""
+    from pytest_biasaudit.mitigation.data.methods import INTERVENTIONS as DATA_LEVERS
+    from pytest_biasaudit.mitigation.upstream.methods import INTERVENTIONS as UPSTREAM_LEVERS
+
+    return Known(upstream=UPSTREAM_LEVERS, data=DATA_LEVERS)
 
 
 def study_file(folder: Path) -> Path:
@@ -84,10 +115,10 @@ def study_file(folder: Path) -> Path:
     )
 
 
-def read_study(path: Path, *, known: Known) -> StudyPlan:
+def read_study(path: Path, *, known: Known | None = None) -> StudyPlan:
     """The plan in a TOML file.
 
-    known  which levers and settings there are
+    known  which levers there are; None: all built-in ones
 
     Raises PlanError with every fault of the study's table. Tables of data are not opened here.
     """
@@ -113,9 +144,10 @@ def read_study(path: Path, *, known: Known) -> StudyPlan:
     empty: RawTable = {}
     none: tuple[RawTable, ...] = ()
     models, tables = row.get(UPSTREAM, none), row.get(DATA, none)
-    upstream = _levers(models, "upstream", known.upstream, known, header, faults)
-    data = _levers(tables, "data", known.data, known, header, faults)
-    training = _settings(row.get(TRAINING, empty), known.training, f"{header[:-1]}.training]", faults)
+    known = known or known_levers()
+    upstream = _levers(models, "upstream", known.upstream, header, faults)
+    data = _levers(tables, "data", known.data, header, faults)
+    training = _training(row.get(TRAINING, empty), f"{header[:-1]}.training]", faults)
     if faults.found or attribute is None:
         raise PlanError(str(path), faults.found)
     return StudyPlan(
@@ -128,12 +160,15 @@ def read_study(path: Path, *, known: Known) -> StudyPlan:
         test=TableSource(source=row[TEST], sha256=row.get(TEST_SHA)),
         columns=columns,
         attribute=attribute,
+        words=tuple((row.get(WORDS) or {}).items()),
+        label_names=tuple((row.get(LABEL_NAMES) or {}).items()),
         groups=row.get(ORDER, ()),
         upstream=upstream,
         data=data,
         seeds=row.get(SEEDS, 5),
         seed=row.get(SEED),
         training=training,
+        redraw=row.get(REDRAW, bool(dict(training).get("frozen", False))),
         gap=cast("GapName", row.get(GAP, "tpr_gap")),
         level=row.get(LEVEL, 0.95),
         minimum=row.get(MINIMUM, 10),
@@ -178,116 +213,117 @@ def _columns(row: Row, header: str, faults: Faults) -> tuple[Columns, str | None
 
 
 def _levers(
-    tables: Sequence[RawTable],
-    side: str,
-    methods: Mapping[str, Mapping[str, object]],
-    known: Known,
-    header: str,
-    faults: Faults,
+    tables: Sequence[RawTable], side: str, methods: Mapping[str, Lever], header: str, faults: Faults
 ) -> tuple[Intervention, ...]:
     """The levers of one side, sweeps taken apart; "none" first, whether it is declared or not: all else is held against it."""
     found: list[Intervention] = []
+    by_name = {name.replace("_", "-"): lever for name, lever in methods.items()}
+    valid = [NONE, *by_name]
     for number, raw in enumerate(tables, start=1):
         where = f"[{header[:-1]}.{side}]] {number}"
-        method = raw.get("method")
-        if not isinstance(method, str):
-            said = "method is missing" if "method" not in raw else f"method = {shown(method)}: must be a text"
-            faults.add(where, f"{said}; valid are {listed([NONE, *methods])}")
+        said = raw.get("method")
+        if not isinstance(said, str):
+            came = "method is missing" if "method" not in raw else f"method = {shown(said)}: must be a text"
+            faults.add(where, f"{came}; valid are {listed(valid)}")
             continue
-        if method != NONE and method not in methods:
-            near = did_you_mean(method, [NONE, *methods])
-            reason = f"no such lever; valid {'upstream' if side == 'upstream' else 'on the data'} are "
-            faults.misfit(where, "method", method, f"{reason}{listed([NONE, *methods])}{near}")
+        method = said.replace("_", "-")
+        if method not in valid:
+            what = "upstream" if side == "upstream" else "on data"
+            near = did_you_mean(method, valid)
+            faults.misfit(where, "method", said, f"no such lever {what}; valid are {listed(valid)}{near}")
             continue
         left = {key: value for key, value in raw.items() if key != "method"}
-        place = _place(left, method, side, known, where, faults)
-        swept = _taken_apart(left, {} if method == NONE else methods[method], where, faults)
-        for setting in known.required:
-            if setting[0] == method and setting[1] not in left:
-                faults.add(where, f"{setting[1]} is missing; {method} needs it")
-        found.extend(Intervention(method=method, settings=settings, where=place) for settings in swept)
+        place = _place(left, method, side, where, faults)
+        if method == NONE:
+            for key, value in left.items():
+                faults.misfit(where, key, value, "nothing is done, so there is nothing to set")
+            swept: list[dict[str, object]] = [{}]
+        else:
+            swept = _taken_apart(left, by_name[method], where, faults)
+        found.extend(
+            Intervention(method=method, settings=_written(settings), where=place)
+            for settings in swept
+            if method == NONE or _valid(settings, by_name[method], where, faults)
+        )
     names = [one.name for one in found]
     for name in dict.fromkeys(name for name in names if names.count(name) > 1):
-        faults.add(f"{header} {side}", f"{name!r} stands there twice; rows of the table could not be told apart")
-    others = [one for one in found if one.method != NONE]
-    return (Intervention(method=NONE), *others)
+        faults.add(
+            f"[{header[:-1]}.{side}]]", f"{name!r} stands there twice; rows of the table could not be told apart"
+        )
+    return (Intervention(method=NONE), *(one for one in found if one.method != NONE))
 
 
-def _place(left: dict[str, object], method: str, side: str, known: Known, where: str, faults: Faults) -> Where:
-    """Takes `where` out of a lever's keys."""
-    if side != "data" or "where" not in left:
+def _place(left: dict[str, object], method: str, side: str, where: str, faults: Faults) -> Where:
+    """Takes `where` out of a lever's keys; a lever's own word for it is not a key of a study."""
+    if side != "data":
+        return "train"
+    if PART in left:
+        faults.misfit(where, PART, left.pop(PART), "in a study it is called where")
+    if "where" not in left:
         return "train"
     said = left.pop("where")
     if said not in WHERE:
         faults.misfit(where, "where", said, f"valid are {listed(WHERE)}{did_you_mean(said, WHERE)}")
         return "train"
-    if said != "train" and method not in known.on_test:
-        reason = f"{method} is for the training table: on the held-out table it would change who is measured; "
-        faults.misfit(where, "where", said, f"{reason}only {listed(sorted(known.on_test))} may")
+    if said != "train" and method not in ON_TEST:
+        reason = f"{method} on the held-out table would change who is measured; only {listed(ON_TEST)} may be"
+        faults.misfit(where, "where", said, reason)
     return said
 
 
-def _taken_apart(
-    raw: Mapping[str, object], defaults: Mapping[str, object], where: str, faults: Faults
-) -> list[tuple[tuple[str, Value], ...]]:
+def _taken_apart(raw: dict[str, object], lever: Lever, where: str, faults: Faults) -> list[dict[str, object]]:
     """The settings of every lever that a table stands for: of several, where a setting of one value is given a list."""
     lists = [
         key
         for key, value in raw.items()
-        if isinstance(value, list) and key in defaults and not isinstance(defaults[key], (list, tuple))
+        if isinstance(value, list) and key in lever.settings and not lever.settings[key].accepts(value)
     ]
     if len(lists) > 1:
         faults.add(where, f"{listed(lists)} are both lists; sweep one setting at a time")
         return []
     if not lists:
-        return [_settings(raw, defaults, where, faults)]
+        return [raw]
     (key,) = lists
     values = cast("list[object]", raw[key])
     if not values:
         faults.misfit(where, key, values, "an empty list sweeps nothing")
-    return [_settings({**raw, key: value}, defaults, where, faults) for value in values]
+    return [{**raw, key: value} for value in values]
 
 
-def _settings(
-    raw: RawTable, defaults: Mapping[str, object], where: str, faults: Faults
-) -> tuple[tuple[str, Value], ...]:
-    found: list[tuple[str, Value]] = []
+def _valid(settings: Mapping[str, object], lever: Lever, where: str, faults: Faults) -> bool:
+    try:
+        lever.complete(settings)
+    except DataError as error:
+        for fault in error.faults:
+            if f"{where}: {fault}" not in faults.found:
+                faults.add(where, fault)
+        return False
+    return True
+
+
+def _training(raw: RawTable, where: str, faults: Faults) -> tuple[tuple[str, Value], ...]:
+    """Settings of fine-tuning, checked by making them."""
+    from pytest_biasaudit.training.fine_tuning import FineTuning
+
+    there = [field.name for field in fields(FineTuning)]
     for key, value in raw.items():
-        if key not in defaults:
-            valid = f"valid are {listed(defaults)}{did_you_mean(key, defaults)}"
+        if key not in there:
+            valid = f"valid are {listed(there)}{did_you_mean(key, there)}"
             faults.add(where, f"unknown key {shown(key)} (= {shown(value)}); {valid}")
-            continue
-        read = _value(value, defaults[key])
-        if read is None:
-            faults.misfit(where, key, value, f"must be {_kind(defaults[key])}")
-        else:
-            found.append((key, read))
-    return tuple(found)
+    given = {key: value for key, value in raw.items() if key in there}
+    try:
+        FineTuning(**cast("dict[str, Any]", given))
+    except TrainingError as error:
+        for fault in str(error).removeprefix("fine-tuning: ").split("; "):
+            faults.add(where, fault)
+        return ()
+    return _written(given)
 
 
-def _value(value: object, default: object) -> Value | None:
-    """The value as a setting holds it; None where it is of another kind than the default."""
-    if isinstance(value, list):
-        ends = tuple(one for one in value if isinstance(one, (str, int, float)) and not isinstance(one, bool))
-        return ends if len(ends) == len(value) and (default is None or isinstance(default, (list, tuple))) else None
-    if isinstance(value, bool) or isinstance(default, bool):
-        return value if isinstance(value, bool) and (default is None or isinstance(default, bool)) else None
-    if isinstance(value, (int, float)):
-        if isinstance(default, int) and not isinstance(value, int):
-            return None
-        return value if default is None or isinstance(default, (int, float)) else None
-    if isinstance(value, str):
-        return value if default is None or isinstance(default, str) else None
-    return None
+def _written(settings: Mapping[str, object]) -> tuple[tuple[str, Value], ...]:
+    """As a plan holds them: lists as tuples."""
+    return tuple((key, cast("Value", _frozen(value))) for key, value in settings.items())
 
 
-def _kind(default: object) -> str:
-    if isinstance(default, bool):
-        return "true or false"
-    if isinstance(default, int):
-        return "a whole number"
-    if isinstance(default, float):
-        return "a number"
-    if isinstance(default, (list, tuple)):
-        return "a list of texts or numbers"
-    return "a text" if isinstance(default, str) else "a text, a number, true or false, or a list"
+def _frozen(value: object) -> object:
+    return tuple(map(_frozen, value)) if isinstance(value, list) else value

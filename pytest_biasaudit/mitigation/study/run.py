@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Protocol
 
 from pytest_biasaudit.mitigation.study.cell import measured_cell, tally_of_answers
@@ -33,6 +33,16 @@ class Workshop(Protocol):
     @property
     def deciding(self) -> Mapping[str, object]:
         """All that decides a cell beside levers, tables and seed, as plain values: model, training, libraries, code."""
+        ...
+
+    @property
+    def training(self) -> Mapping[str, object]:
+        """Settings of fine-tuning, completed, as plain values."""
+        ...
+
+    @property
+    def score_words(self) -> str:
+        """What the upstream bias score is, in words; why there is none, where there is none."""
         ...
 
     def pretrained(self, lever: Intervention) -> bool:
@@ -152,14 +162,16 @@ def _cell(studied: Studied, workshop: Workshop, kept: Kept, base: _Base, data: I
             "columns": repr(plan.columns),
             "compared": [plan.attribute, studied.reference, *studied.groups],
             "labels": list(studied.labels),
+            "redraw": plan.redraw,
             "measured": [plan.gap, plan.level, plan.minimum],
         }
     )
     raw = kept.get(key)
     if raw is not None:
         return cell_from_plain(raw, level=plan.level)
-    train = studied.train
-    test = studied.test
+    train, test = studied.train, studied.test
+    if plan.redraw:
+        train = redrawn(train, plan.attribute, base.seed)
     if data.where in ("train", "both"):
         train = workshop.changed(train, data, base.seed)
     if data.where in ("test", "both"):
@@ -186,7 +198,21 @@ def _cell(studied: Studied, workshop: Workshop, kept: Kept, base: _Base, data: I
     return cell_from_plain(plain, level=plan.level)
 
 
+def redrawn(table: Table, attribute: str, seed: int) -> Table:
+    """As many rows of each label and group as there are, drawn with replacement: shares stay what they are."""
+    import numpy as np
+    import polars as pl
+
+    cells = pl.DataFrame({"label": table.labels, "group": table.groups(attribute)}).with_row_index("row")
+    drawing = np.random.default_rng([seed, 0x7EDA])
+    taken = [
+        drawing.choice(rows["row"].to_numpy(), size=rows.height)
+        for _, rows in sorted(cells.group_by("label", "group"), key=lambda one: tuple(map(str, one[0])))
+    ]
+    return replace(table, frame=table.frame[np.sort(np.concatenate(taken))])
+
+
 def _lever(lever: Intervention, seed: int) -> list[object]:
     """What decides a lever. Without one nothing is drawn."""
-    settings = [[key, list(value) if isinstance(value, tuple) else value] for key, value in lever.settings]
+    settings = [[key, value] for key, value in lever.settings]
     return [lever.method, settings, None if lever.method == NONE else seed]

@@ -14,13 +14,14 @@ from importlib.resources import files
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pytest_biasaudit.context.declaration import BenchmarkAudit
+from pytest_biasaudit.context.declaration import BenchmarkAudit, TabularAudit
 from pytest_biasaudit.records.evidence import Evidence
 from pytest_biasaudit.records.record import AuditRecord
 from pytest_biasaudit.report import benchmark, facts, lineage, rows, wording
-from pytest_biasaudit.report.caveats import interval_is, interval_means, not_said, page_shows
+from pytest_biasaudit.report.caveats import interval_is, interval_means, made_from, not_said, page_shows
 from pytest_biasaudit.report.child_section import child_pairs
 from pytest_biasaudit.report.mitigation_section import mitigation_section
+from pytest_biasaudit.report.table_section import table_section
 from pytest_biasaudit.report.visible import visible
 from pytest_biasaudit.verdict.verdict import Verdict
 
@@ -32,6 +33,7 @@ TEMPLATES = (
     "report.html.jinja",
     "macros.html.jinja",
     "benchmark.html.jinja",
+    "tables.html.jinja",
     "study.html.jinja",
     "parent_child.html.jinja",
     "mitigation.html.jinja",
@@ -86,7 +88,8 @@ def render_page(evidence: Evidence, *, sections: Sequence[tuple[str, str]] = ())
         study=_study(evidence),
         pairs=child_pairs(evidence.models, records, anchors),
         mitigation=mitigation_section(evidence, records, anchors),
-        models=lineage.model_rows(evidence.models),
+        # A table stands where a model would, and is described in the sections of its audits.
+        models=lineage.model_rows([model for model in evidence.models if model.architecture != "table"]),
         rules=_rules(records),
         metrics=_metrics(records),
         run_facts=facts.run_facts(run),
@@ -94,6 +97,7 @@ def render_page(evidence: Evidence, *, sections: Sequence[tuple[str, str]] = ())
         interval_means=interval_means(records),
         interval_is=interval_is(records),
         page_shows=page_shows(records),
+        made_from=made_from(records),
         not_measured=Verdict.NOT_MEASURED,
         sections=tuple(sections),
         uses_ratio=any(one.limit.metric == "impact_ratio" for record in records for one in record.judgements),
@@ -202,14 +206,20 @@ def _study(evidence: Evidence) -> list[dict[str, Any]]:
 
 
 def _audit(record: AuditRecord, anchor: str, verdicts: Sequence[rows.VerdictRow], *, number: int) -> dict[str, Any]:
-    of_benchmark = isinstance(record.audit, BenchmarkAudit)
+    if isinstance(record.audit, BenchmarkAudit):
+        own = _of_benchmark(record, number)
+    elif isinstance(record.audit, TabularAudit):
+        own = table_section(record, anchor=anchor, number=number)
+    else:
+        own = _of_people(record, number)
     return {
+        "table": None,
         "anchor": anchor,
         "id": record.audit.id,
         "model": record.model.name,
         "verdicts": [row for row in verdicts if row.anchor == anchor],
         "limits": _limits(record),
-        **(_of_benchmark(record, number) if of_benchmark else _of_people(record, number)),
+        **own,
     }
 
 
@@ -321,14 +331,16 @@ def _limits(record: AuditRecord) -> list[tuple[object, ...]]:
     made: list[tuple[object, ...]] = []
     for judgement in record.judgements:
         limit = judgement.limit
-        unit = wording.unit_of(limit.metric, record.audit.unit)
+        kind = record.audit.kind
+        unit = wording.unit_of(limit.metric, record.audit.unit, kind)
         about = f", {wording.crossed(limit.attribute)}" if limit.attribute else ""
+        about += f', label "{limit.label}"' if limit.label is not None else ""
         accepted = " (one template accepted by the owner)" if limit.accept_one_template else ""
         made.append(
             (
                 limit.id,
-                f"{wording.title_of(limit.metric)}{about}",
-                wording.bound_text(limit, unit),
+                f"{wording.title_of(limit.metric, kind)}{about}",
+                wording.bound_text(limit, unit, kind),
                 f"{limit.rule}{accepted}",
                 f"{limit.level * 100:g} %",
                 wording.BASES[limit.basis],
@@ -350,13 +362,16 @@ def _rules(records: Sequence[AuditRecord]) -> list[tuple[str, str]]:
 
 
 def _metrics(records: Sequence[AuditRecord]) -> list[tuple[object, ...]]:
-    names = dict.fromkeys(
-        [estimate.metric for record in records for estimate in record.estimates]
-        + [judgement.limit.metric for record in records for judgement in record.judgements]
-    )
+    used = [(estimate.metric, record.audit.kind) for record in records for estimate in record.estimates]
+    used += [(judgement.limit.metric, record.audit.kind) for record in records for judgement in record.judgements]
     made: list[tuple[object, ...]] = []
-    for name in names:
-        metric = wording.metric_of(name)
+    seen: list[object] = []
+    for name, kind in dict.fromkeys(used):
+        metric = wording.metric_of(name, kind)
+        # A name may mean one formula of answers and another of tables: then both stand here.
+        if (name if metric is None else metric) in seen:
+            continue
+        seen.append(name if metric is None else metric)
         if metric is None:
             made.append((name, wording.NONE, wording.NONE, "added by a plugin of the run; described there"))
         else:

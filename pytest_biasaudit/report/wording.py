@@ -96,13 +96,13 @@ def title_of(name: str, kind: str | None = None) -> str:
 
 
 def unit_of(name: str, outcome_unit: str, kind: str | None = None) -> str:
-    """What stands after a metric's number: the outcome's unit, "sd", or nothing for shares and ratios."""
+    """What stands after a metric's number: the outcome's unit, "sd", "nats", or nothing for shares and ratios."""
     metric = metric_of(name, kind)
     if metric is None:
         return ""
     if metric.unit == "outcome":
         return outcome_unit
-    return "sd" if metric.unit == "sd" else ""
+    return metric.unit if metric.unit in ("sd", "nats") else ""
 
 
 def number(value: float | None, *, beside: float | None = None, unit: str = "") -> str:

@@ -133,7 +133,7 @@ def _line(label: str, text: str) -> str:
 
 
 def _unit(metric: Metric, where: Where) -> str:
-    unit = where.unit if metric.unit == "outcome" else metric.unit if metric.unit == "sd" else ""
+    unit = where.unit if metric.unit == "outcome" else metric.unit if metric.unit in ("sd", "nats") else ""
     return f" {one_line(unit, longest=24)}" if unit else ""
 
 
@@ -148,7 +148,7 @@ def _also(worst: Estimate, compared: Sequence[Estimate], limit: Limit, metric: M
         told = [others[at] for at in nearest]
     yield from (_line("also", _estimate(other, limit, metric, where)) for other in told)
     if len(told) < len(others):
-        yield _line("also", f"{len(others) - len(told):,} more comparisons, in the report")
+        yield _line("also", f"{len(others) - len(told):,} more comparisons, in the evidence (--biasaudit-json FILE)")
 
 
 def _estimate(estimate: Estimate, limit: Limit, metric: Metric, where: Where) -> str:
@@ -277,7 +277,7 @@ def _next(limit: Limit, verdict: Verdict, worst: Estimate | None, metric: Metric
         return f"nothing to do; {again} to see it again"
     if verdict is Verdict.OVER and where.of_table:
         rows = table_words.look_at(worst, data=where.data, clean=one_line)
-        return f"{rows}; the report (--biasaudit-html FILE) has every label and group; {again}"
+        return f"{rows}; the report (--biasaudit-html FILE) has labels and groups side by side; {again}"
     if verdict is Verdict.OVER:
         who = "the answers"
         if worst is not None and worst.groups:

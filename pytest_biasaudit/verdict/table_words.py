@@ -40,7 +40,12 @@ def who(estimate: Estimate, clean: Clean = str) -> str:
         groups = f"{clean(estimate.attribute)} {names[0]}".strip()
     else:
         groups = f"all groups of {clean(estimate.attribute)}" if estimate.attribute else "all rows"
-    return f'label "{clean(estimate.label)}", {groups}' if estimate.label else groups
+    return f'{_about(estimate)} "{clean(estimate.label)}", {groups}' if estimate.label else groups
+
+
+def _about(estimate: Estimate) -> str:
+    """What a comparison's label names: a label, or a list of words that are looked for near terms."""
+    return "words" if estimate.metric.startswith("word_") else "label"
 
 
 def counts(estimate: Estimate) -> str:
@@ -79,6 +84,6 @@ def look_at(estimate: Estimate | None, *, data: str, clean: Clean) -> str:
     place = f" in {clean(data)}" if data else ""
     if estimate is None:
         return f"look at the rows{place}"
-    of_label = f' with label "{clean(estimate.label)}"' if estimate.label else ""
+    of_label = f' with {_about(estimate)} "{clean(estimate.label)}"' if estimate.label else ""
     of_group = f" of {clean(estimate.groups[-1])}" if estimate.groups else ""
     return f"look at the rows{of_group}{of_label}{place}"

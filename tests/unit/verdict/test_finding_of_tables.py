@@ -68,7 +68,7 @@ def test_a_gap_over_its_limit_reads_as_label_groups_and_rows() -> None:
         "  groups     men 0.8 (n 50 of 110 rows)   women 0.5 (n 40 of 112 rows)",
         "  not used   0: every row of these groups has a prediction",
         '  next       look at the rows of women with label "nurse" in held_out.csv; the report (--biasaudit-html FILE) has '
-        'every label and group; rerun with -k "screening and data and sex-tpr_gap" --biasaudit-seed=0',
+        'labels and groups side by side; rerun with -k "screening and data and sex-tpr_gap" --biasaudit-seed=0',
     ]
 
 
@@ -102,7 +102,7 @@ def test_of_very_many_comparisons_those_nearest_the_limit_are_told_and_the_rest_
     said = lines(gap(-0.3, -0.47, -0.11), *many)
     also = [line for line in said if line.startswith("  also")]
     assert [f"job {at}" in line for at, line in zip(range(29, 23, -1), also, strict=False)] == [True] * 6
-    assert also[6:] == ["  also       24 more comparisons, in the report"]
+    assert also[6:] == ["  also       24 more comparisons, in the evidence (--biasaudit-json FILE)"]
 
 
 def test_an_inconclusive_gap_says_how_many_more_rows_of_the_smaller_group_decide() -> None:

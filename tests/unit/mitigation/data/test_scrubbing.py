@@ -1,0 +1,61 @@
+"""Terms and names blanked out of texts."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import polars as pl
+import pytest
+
+from pytest_biasaudit.errors import DataError
+from pytest_biasaudit.mitigation.data.scrub import scrub
+from tests.labelled_rows import table_of, texts
+
+
+def test_whole_words_in_any_case_become_the_sign() -> None:
+    made = scrub(
+        table_of([("a", "w", "She said HER sheep, Mrs. Heron, hers."), ("a", "m", "nothing here"), ("a", "m", None)])
+    )
+    assert texts(made) == ["_ said _ sheep, _. Heron, _.", "nothing here", None]
+    change = made.changes[-1]
+    assert (change.changed, change.removed, change.added, change.before, change.after) == (1, 0, 0, 3, 3)
+    assert dict(change.settings)["part"] == "train"
+
+
+def test_given_terms_of_several_words_are_replaced_whole() -> None:
+    made = scrub(
+        table_of([("a", "w", "African-American and american")]), terms=["african american"], sign="[x]", part="both"
+    )
+    assert texts(made) == ["[x] and american"]
+    assert dict(made.changes[-1].settings) == {"terms": "african american", "sign": "[x]", "part": "both"}
+
+
+def test_a_rows_own_names_go_from_its_own_text_alone() -> None:
+    table = table_of(
+        [("a", "w", "Ann Lee-Ray met Bo; ann's mother"), ("a", "m", "Ann met bo J. Bo"), ("a", "m", "Ann")]
+    )
+    named = replace(table, frame=table.frame.with_columns(pl.Series("name", ["Ann Lee-Ray", "J. Bo", None])))
+    made = scrub(named, terms=["she"], names="name")
+    assert texts(made) == ["_ _ met Bo; _'s mother", "Ann met _ J. _", "Ann"]
+
+
+def test_a_sign_that_the_engine_would_read_is_taken_as_it_is() -> None:
+    assert texts(scrub(table_of([("a", "w", "she ran")]), terms=["she"], sign="$0")) == ["$0 ran"]
+
+
+def test_what_cannot_be_scrubbed_is_said() -> None:
+    table = table_of([("a", "w", "she")])
+    for wrong, said in (
+        ({"terms": "pronouns"}, "no list 'pronouns'"),
+        ({"terms": []}, "is no list of terms"),
+        ({"sign": " "}, "without blanks"),
+        ({"sign": "she", "terms": ["she"]}, "is one of the terms"),
+        ({"names": "name"}, "no column 'name'"),
+        ({"part": "dev"}, "'train', 'test' or 'both'"),
+    ):
+        with pytest.raises(DataError, match=said):
+            scrub(table, **wrong)  # type: ignore[arg-type]
+
+
+def test_a_scrub_that_finds_nothing_says_so() -> None:
+    assert "nothing was changed" in scrub(table_of([("a", "w", "no such word")])).changes[-1].note

@@ -21,7 +21,7 @@ from pytest_biasaudit.context.declaration import (
     CounterfactualAudit,
     TabularAudit,
 )
-from pytest_biasaudit.models.protocol import LanguageModel, Model
+from pytest_biasaudit.models.protocol import Classifies, LanguageModel, Model
 from pytest_biasaudit.records.unlike import AskedAs
 from pytest_biasaudit.settings import Extensions, Settings
 
@@ -164,6 +164,13 @@ class Collector:
         prompts = build_prompts(context, audit, seed=self._settings.seed, extra=self._extensions.people)
         table = table_of(context, audit)
         data = None if table is None else table.facts
+        if isinstance(model, Classifies) and not isinstance(model, LanguageModel):
+            from pytest_biasaudit.outcomes.classifier_options import ChoosesAmongLabels, cannot_choose
+
+            obstacle = cannot_choose(model, audit.outcome)
+            if obstacle:
+                return Collected(outcomes=(), asked=0, recalled=0, data=data, obstacle=obstacle)
+            model = ChoosesAmongLabels(model)
         if not isinstance(model, LanguageModel):
             lacks = f": {model.identity.lacks}" if model.identity.lacks else ""
             obstacle = (

@@ -14,6 +14,7 @@ from typing import TypeVar
 
 from pytest_biasaudit.errors import JournalError, ModelError
 from pytest_biasaudit.models.protocol import (
+    Classifies,
     Embeds,
     FillsMasks,
     Generation,
@@ -33,7 +34,7 @@ T = TypeVar("T")
 Watch = Callable[[str, int], AbstractContextManager[Callable[[int], None]]]
 """Shows how far the asking has come: watch(what, answers in all) gives a function to call with answers as they come."""
 
-TEXT, FILL, VECTOR, WRITTEN = "text/1", "fill/1", "vector/1", "written/1"
+TEXT, FILL, VECTOR, WRITTEN, CLASSES = "text/1", "fill/1", "vector/1", "written/1", "classes/1"
 """Ways of asking, each with its revision: raised whenever the code that asks so may give another answer than before, so
 that what a fault gave is not recalled once it is mended."""
 _DECIDING = ("torch", "transformers")
@@ -193,6 +194,21 @@ class Asker:
 
         found = self._answers(VECTOR, [(text, {"pooling": pooling}) for text in texts], ask)
         return [None if answer.get("vector") is None else _numbers(answer, "vector") for answer in found]
+
+    def classes(self, texts: Sequence[str]) -> list[tuple[tuple[float, ...], bool]]:
+        """The log-probability of each of the model's labels for each text, and whether the text was cut. The model has `Classifies`."""
+        model = self.model
+        assert isinstance(model, Classifies)
+
+        def ask(at: list[int]) -> Iterator[tuple[int, Answer]]:
+            wanted = [texts[i] for i in at]
+            cut = model.cut(wanted)
+            for index, found in model.classify(wanted, batch_size=self._batch_size):
+                yield index, {"logprobs": list(found), "cut": cut[index]}
+
+        how = {"labels": list(model.labels), "reads": dict(model.reading_facts())}
+        found = self._answers(CLASSES, [(text, how) for text in texts], ask)
+        return [(_numbers(answer, "logprobs"), field_of(answer, "cut", bool)) for answer in found]
 
     def generations(self, questions: Sequence[Question], *, max_new_tokens: int) -> list[Generation]:
         """What the model writes, greedily. The model has `LanguageModel`."""

@@ -1,7 +1,7 @@
 """How many of each category a classifier chooses, or scores above the middle, in the form of New York City's Local Law 144.
 
 Every category and every intersection is a row, however small; nothing is left out in silence. It is the form alone: an audit
-under that law is made by an independent auditor, and this is none. Imports numpy when asked; knows tallies.
+under that law is made by an independent auditor, and this is none. Imports numpy; knows tallies.
 
 Source: 6 RCNY 5-300 and 5-301. Selection rate: chosen, over all of the category. Scoring rate: those who score above the
 median of the whole sample, over all of the category. Impact ratio: the category's rate over the highest category's rate.
@@ -10,15 +10,17 @@ median of the whole sample, over all of the category. Impact ratio: the category
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import combinations, product
 from typing import TYPE_CHECKING, Literal
 
+import numpy as np
+
 from pytest_biasaudit.errors import StatisticsError
+from pytest_biasaudit.metrics.tables.alike import alike
 from pytest_biasaudit.tables.tally import CROSSED, Tally
 
 if TYPE_CHECKING:
-    import numpy as np
     from numpy.typing import NDArray
 
 Rate = Literal["selection", "scoring"]
@@ -79,14 +81,15 @@ class Categories:
 
 
 def all_categories(tally: Tally) -> tuple[Categories, ...]:
-    """Every form the table can fill: each attribute and each pair of attributes, by selection, and by score where there is one.
+    """Every form the table can fill: each attribute and each pair of them, by selection, and by score where there is one.
 
-    Empty where no positive label is declared: then nobody is chosen.
+    Attributes told by terms in a text are not crossed: they say what a text is about, not who somebody is. Empty where no
+    positive label is declared: then nobody is chosen.
     """
     if tally.positive is None:
         return ()
-    names = [attribute.name for attribute in tally.attributes]
-    ways = [(name,) for name in names] + list(combinations(names, 2))
+    people = [attribute.name for attribute in tally.attributes if not attribute.overlapping]
+    ways = [(attribute.name,) for attribute in tally.attributes] + list(combinations(people, 2))
     kinds: list[Rate] = []
     if tally.prediction is not None:
         kinds.append("selection")
@@ -100,9 +103,8 @@ def categories(tally: Tally, attributes: Sequence[str], *, of: Rate) -> Categori
 
     Raises StatisticsError where no positive label is declared, or where there are no predictions, or no scores.
     """
-    import numpy as np
-
-    if tally.positive is None:
+    label = tally.positive
+    if label is None:
         raise StatisticsError("no positive label is declared, so nobody is chosen; give `positive` in [audit.columns]")
     median = None
     if of == "scoring":
@@ -113,9 +115,12 @@ def categories(tally: Tally, attributes: Sequence[str], *, of: Rate) -> Categori
         if tally.prediction is None:
             raise StatisticsError("nothing is predicted in this table")
         heard = tally.prediction >= 0
-        chosen = tally.prediction == tally.labels.index(tally.positive)
+        chosen = tally.prediction == (tally.labels.index(label) if label in tally.labels else -2)
+    # Rows that differ in nothing else are one cell: a table of scores has nearly as many cells as rows.
+    tally = alike(replace(tally, prediction=np.where(heard, chosen.astype(np.int64), -1)), attributes)
+    assert tally.prediction is not None
+    heard, chosen, count = tally.prediction >= 0, tally.prediction == 1, tally.count
     names, reasons, inside = _every_category(tally, attributes)
-    count = tally.count
     sizes = np.array([[int(count[of_it & which].sum()) for which in (heard, heard & chosen)] for of_it in inside.T])
     everyone = [int(count[of_it].sum()) for of_it in inside.T]
     rates = [int(picked) / int(number) if number else None for number, picked in sizes]
@@ -143,7 +148,7 @@ def categories(tally: Tally, attributes: Sequence[str], *, of: Rate) -> Categori
     return Categories(
         attributes=tuple(attributes),
         of=of,
-        label=tally.positive,
+        label=label,
         rows=tuple(rows),
         unknown=int(count[~inside.any(axis=1)].sum()),
         total=total,
@@ -159,8 +164,6 @@ def above_median(
 
     The median of an even number of rows is the mean of the two in the middle. None where no row has a score.
     """
-    import numpy as np
-
     heard = np.isfinite(score) & (count > 0)
     if not heard.any():
         return heard, heard, None
@@ -174,8 +177,6 @@ def above_median(
 
 def _every_category(tally: Tally, attributes: Sequence[str]) -> tuple[list[str], list[str], NDArray[np.bool_]]:
     """Names, the owner's reasons for leaving out, and which cells are of each: left-out groups are here too."""
-    import numpy as np
-
     chosen = [tally.attribute(name) for name in attributes]
     tables = [tally.members[tally.attributes.index(one)] for one in chosen]
     names, reasons, inside = [], [], []

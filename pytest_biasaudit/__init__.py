@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from pytest_biasaudit.audit import Auditor
     from pytest_biasaudit.compression.saving import save
     from pytest_biasaudit.errors import BiasAuditError
+    from pytest_biasaudit.models.callable_classifier import CallableClassifier
     from pytest_biasaudit.models.scripted import ScriptedModel
     from pytest_biasaudit.result import AuditResult
     from pytest_biasaudit.settings import Extensions, Settings
@@ -40,6 +41,7 @@ _HOMES = {
     "Extensions": "settings",
     "Settings": "settings",
     "BiasAuditError": "errors",
+    "CallableClassifier": "models.callable_classifier",
     "ScriptedModel": "models.scripted",
     "save": "compression.saving",
     "Verdict": "verdict.verdict",
@@ -50,6 +52,7 @@ __all__ = [
     "Auditor",
     "BiasAuditError",
     "BiasLimitExceeded",
+    "CallableClassifier",
     "Extensions",
     "Inconclusive",
     "InconclusiveWarning",

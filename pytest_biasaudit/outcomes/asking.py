@@ -196,7 +196,7 @@ class Asker:
         return [None if answer.get("vector") is None else _numbers(answer, "vector") for answer in found]
 
     def classes(self, texts: Sequence[str]) -> list[tuple[tuple[float, ...], bool]]:
-        """The log-probability of each of the model's labels for each text, and whether the text was cut. The model has `Classifies`."""
+        """The log-probabilities of each text's labels, and whether it was cut. The model has `Classifies`."""
         model = self.model
         assert isinstance(model, Classifies)
 

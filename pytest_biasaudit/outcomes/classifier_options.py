@@ -56,7 +56,7 @@ class ChoosesAmongLabels:
     def score_options(
         self, questions: Sequence[Question], options: Sequence[str], *, batch_size: int
     ) -> Iterator[tuple[int, OptionScores]]:
-        """The log-probability of each option. Raises ModelError for a text that the classifier would cut: nothing is cut in silence."""
+        """The log-probability of each option. Raises ModelError for a text that the classifier would cut."""
         places = [self._classifier.labels.index(option) for option in options]
         texts = [self.render(question) for question in questions]
         cut = [text for text, short in zip(texts, self._classifier.cut(texts), strict=True) if short]

@@ -15,6 +15,7 @@ from pytest_biasaudit.plugin import hookspecs
 from pytest_biasaudit.plugin.fixtures import (  # noqa: F401  (pytest finds fixtures by their names in this module)
     biasaudit,
     biasaudit_distill,
+    biasaudit_finetune,
     biasaudit_load,
     biasaudit_model,
     biasaudit_prune,

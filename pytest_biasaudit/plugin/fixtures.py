@@ -12,6 +12,7 @@ if TYPE_CHECKING:
 
     from pytest_biasaudit.mitigation.generalising.result import Generalisation
     from pytest_biasaudit.mitigation.study.result import StudyResult
+    from pytest_biasaudit.models.classifier import TransformerClassifier
     from pytest_biasaudit.models.protocol import Model
     from pytest_biasaudit.models.transformer import TransformerModel
     from pytest_biasaudit.result import AuditResult
@@ -150,6 +151,17 @@ def biasaudit_distill(request: pytest.FixtureRequest) -> Callable[..., Transform
     return _deriving(request, "distill")
 
 
+@pytest.fixture(scope="session")
+def biasaudit_finetune(request: pytest.FixtureRequest) -> Callable[..., TransformerClassifier]:
+    """Fine-tunes a classifier: `biasaudit_finetune("minilm", "train.csv", columns={"text": "cv", "label": "hired"}, epochs=3)`.
+
+    The model is not touched. The table is a file, relative to the root folder or absolute, with its columns named as in
+    [audit.columns]; or a table that was read or changed before. Settings are those of `FineTuning`. A classifier that was
+    taught before on the same table is taken from the cache.
+    """
+    return _fine_tuning(request)
+
+
 def _deriving(request: pytest.FixtureRequest, action: str) -> Callable[..., TransformerModel]:
     from pytest_biasaudit.plugin.session import session_of
 
@@ -198,6 +210,48 @@ def _pruning(request: pytest.FixtureRequest) -> Callable[..., TransformerModel]:
             return derive(model, "components", file=file, **settings)
 
     return prune
+
+
+def _fine_tuning(request: pytest.FixtureRequest) -> Callable[..., TransformerClassifier]:
+    from functools import partial
+
+    from pytest_biasaudit.plugin.progress import watch
+    from pytest_biasaudit.plugin.session import session_of
+
+    config, auditor = request.config, session_of(request.config).auditor
+
+    def finetune(
+        model: object,
+        table: object,
+        *,
+        columns: object = None,
+        name: str | None = None,
+        tokenizer: object = None,
+        seed: int | None = None,
+        **settings: Any,
+    ) -> TransformerClassifier:
+        """A classifier of a table's texts, from `model`: a declared name, a loaded model, or a live module with its tokenizer.
+
+        columns  which column is text, label and so on; not given with a table in memory
+        name     for reports; when absent, the model's with "+finetune"
+        seed     when absent, the run's
+        """
+        from pytest_biasaudit.artefacts import with_weights
+        from pytest_biasaudit.training.fine_tuning import fine_tuning
+        from pytest_biasaudit.training.finetune import finetune as taught
+        from pytest_biasaudit.training.source import table_from
+
+        return taught(
+            with_weights(auditor.model(_with(model, tokenizer)), "fine-tuning"),
+            table_from(table, columns, beside=config.rootpath),
+            settings=fine_tuning(settings),
+            home=auditor.settings.cache,
+            seed=auditor.settings.seed if seed is None else seed,
+            name=name,
+            watch=partial(watch, config, unit="steps"),
+        )
+
+    return finetune
 
 
 def _with(model: object, tokenizer: object) -> object:

@@ -14,28 +14,31 @@ PATIENCE = 15.0
 
 
 @contextmanager
-def watch(config: pytest.Config, what: str, total: int) -> Iterator[Callable[[int], None]]:
-    """Gives a function to call with each number of answers that came; shows them as the terminal allows."""
+def watch(config: pytest.Config, what: str, total: int, *, unit: str = "answers") -> Iterator[Callable[[int], None]]:
+    """Gives a function to call with each number of answers that came; shows them as the terminal allows.
+
+    unit  what is counted, in words
+    """
     reporter: Any = config.pluginmanager.getplugin("terminalreporter")
     if reporter is None or hasattr(config, "workerinput") or config.get_verbosity() < 0:
         yield lambda _count: None
         return
     capture: Any = config.pluginmanager.getplugin("capturemanager")
     if capture is None:
-        with _shown(reporter, what, total) as step:
+        with _shown(reporter, what, total, unit) as step:
             yield step
     else:
-        with capture.global_and_fixture_disabled(), _shown(reporter, what, total) as step:
+        with capture.global_and_fixture_disabled(), _shown(reporter, what, total, unit) as step:
             yield step
 
 
 @contextmanager
-def _shown(reporter: Any, what: str, total: int) -> Iterator[Callable[[int], None]]:
+def _shown(reporter: Any, what: str, total: int, unit: str) -> Iterator[Callable[[int], None]]:
     if reporter.isatty:
         with _bar(what, total) as step:
             yield step
     else:
-        with _lines(reporter, what, total) as step:
+        with _lines(reporter, what, total, unit) as step:
             yield step
 
 
@@ -50,7 +53,7 @@ def _bar(what: str, total: int) -> Iterator[Callable[[int], None]]:
 
 
 @contextmanager
-def _lines(reporter: Any, what: str, total: int) -> Iterator[Callable[[int], None]]:
+def _lines(reporter: Any, what: str, total: int, unit: str) -> Iterator[Callable[[int], None]]:
     started = last = time.monotonic()
     done = 0
 
@@ -61,8 +64,8 @@ def _lines(reporter: Any, what: str, total: int) -> Iterator[Callable[[int], Non
         if now - last >= PATIENCE and done < total:
             last = now
             reporter.ensure_newline()
-            reporter.write_line(f"biasaudit: {what}: {done} of {total} answers, {now - started:.0f} s")
+            reporter.write_line(f"biasaudit: {what}: {done} of {total} {unit}, {now - started:.0f} s")
 
     yield step
     reporter.ensure_newline()
-    reporter.write_line(f"biasaudit: {what}: {done} of {total} answers, {time.monotonic() - started:.1f} s")
+    reporter.write_line(f"biasaudit: {what}: {done} of {total} {unit}, {time.monotonic() - started:.1f} s")

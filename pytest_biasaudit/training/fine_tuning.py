@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, fields
-from typing import Literal
+from typing import Any, Literal
 
+from pytest_biasaudit.context.spelling import did_you_mean, listed
 from pytest_biasaudit.errors import TrainingError
 
 OF_STEPS = ("epochs", "learning_rate", "batch_size", "warmup", "save_every")
@@ -145,3 +147,14 @@ class FineTuning:
         if self.layers is not None and self.lora is not None:
             faults.append("layers and lora are both given; adapters stand on every layer")
         return faults
+
+
+def fine_tuning(settings: Mapping[str, Any]) -> FineTuning:
+    """Settings by name. Raises TrainingError for a name that is none, with those there are."""
+    known = [field.name for field in fields(FineTuning)]
+    unknown = [name for name in settings if name not in known]
+    if unknown:
+        raise TrainingError(
+            f"fine-tuning: no setting {listed(unknown)}; there are {listed(known)}{did_you_mean(unknown[0], known)}"
+        )
+    return FineTuning(**settings)

@@ -183,7 +183,7 @@ def _stepped(work: _Work, tokens: list[list[int]], folder: Path | None, title: s
         module, only = adapted(work.module, rank=settings.lora, seed=work.seed)
     try:
         with watch(f"fine-tuning {title}", plan.steps) as progress:
-            run = teach(module, _Loss(progress), deal.batch, plan=plan, folder=folder, only=only)
+            run = teach(module, _Loss(progress), deal.batch, plan=plan, folder=folder, only=only, shown=False)
             progress(run.resumed_at)
     except RecipeError as fault:
         raise TrainingError(

@@ -47,6 +47,7 @@ def teach(
     plan: Plan,
     folder: Path | None = None,
     only: Collection[str] | None = None,
+    shown: bool = True,
 ) -> Taught:
     """Teaches a module in place; it comes out in evaluation mode, without gradients.
 
@@ -54,6 +55,7 @@ def teach(
     batches  the batch of a step; see `Batches`
     folder   where checkpoints are kept, and found again; None: none are kept
     only     names of the parameters that are taught; None: all
+    shown    a bar on a terminal; False where the caller shows how far it has come
 
     With a folder, a training that was cut off goes on from its newest whole checkpoint and gives what it would have
     given uninterrupted: the same numbers bit for bit where the device adds up the same way twice, as a CPU with as many
@@ -66,7 +68,7 @@ def teach(
         tempfile.TemporaryDirectory(prefix="biasaudit-training-") as passing,
     ):
         home = folder or Path(passing)
-        arguments = _arguments(plan, home, keep=folder is not None, device=_device_of(module))
+        arguments = _arguments(plan, home, keep=folder is not None, device=_device_of(module), shown=shown)
         for name, parameter in module.named_parameters():
             parameter.requires_grad_(only is None or name in only)
         trainer = _Teacher(module, arguments, loss, _Steps(batches, plan.steps), noting=plan.noting)
@@ -150,7 +152,7 @@ def _only(rows: list[dict[str, torch.Tensor]]) -> dict[str, torch.Tensor]:
     return rows[0]
 
 
-def _arguments(plan: Plan, home: Path, *, keep: bool, device: torch.device) -> TrainingArguments:
+def _arguments(plan: Plan, home: Path, *, keep: bool, device: torch.device, shown: bool) -> TrainingArguments:
     given = TrainingArguments(
         output_dir=str(home),
         max_steps=plan.steps,
@@ -171,7 +173,7 @@ def _arguments(plan: Plan, home: Path, *, keep: bool, device: torch.device) -> T
         save_steps=plan.saving,
         save_total_limit=2,  # the newest may be cut off while it is written
         report_to="none",
-        disable_tqdm=not sys.stderr.isatty(),
+        disable_tqdm=not (shown and sys.stderr.isatty()),
         remove_unused_columns=False,
         label_names=[],
         dataloader_num_workers=0,

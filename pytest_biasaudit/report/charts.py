@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from pytest_biasaudit.context.declaration import CounterfactualAudit, OutcomeSpec
+from pytest_biasaudit.context.declaration import CounterfactualAudit, OutcomeSpec, TabularAudit
 from pytest_biasaudit.metrics.metric import Estimate
 from pytest_biasaudit.records.record import AuditRecord
 from pytest_biasaudit.report import wording
@@ -42,6 +42,8 @@ if TYPE_CHECKING:
 
 DOTS = 60
 """People drawn for a group at most; of more, an even choice over their order."""
+BRIEF = 32
+"""Letters of what a table's comparison is about: label and group, beside its figures."""
 SPREAD_FOR_LOG = 20.0
 """A positive number's 90th over its 10th percentile from which the axis is logarithmic."""
 
@@ -188,7 +190,9 @@ def _panel(axes: Axes, record: AuditRecord, judgement: Judgement, estimates: Seq
         figures = wording.number(estimate.value, beside=beside)
         if estimate.interval:
             figures += f" ({wording.interval_text(estimate.interval, beside=beside)})"
-        write(axes, 0.0, row - 0.32, short(wording.groups_text(estimate)))
+        brief = isinstance(record.audit, TabularAudit)
+        who = short(wording.brief_text(estimate), BRIEF) if brief else short(wording.groups_text(estimate))
+        write(axes, 0.0, row - 0.32, who)
         write(axes, 1.0, row - 0.32, figures, align="right", colour="muted")
     unit = wording.unit_of(limit.metric, record.audit.unit, record.audit.kind)
     attribute = f", {wording.crossed(limit.attribute)}" if limit.attribute else ""

@@ -17,7 +17,9 @@ from pytest_biasaudit.report import wording
 from pytest_biasaudit.report.visible import shortened
 
 MOST = 8
-"""Comparisons shown of one metric."""
+"""Comparisons shown of a metric that a limit is on."""
+MOST_OTHER = 4
+"""Comparisons shown of any other metric."""
 MOST_GROUPS = 4
 """Groups whose rates stand beside one figure."""
 LONGEST = 80
@@ -52,17 +54,31 @@ class FigureBlock:
     """What is not shown, in words; empty where all is."""
 
 
-def figure_blocks(record: AuditRecord, attribute: str, *, without: Collection[str] = ()) -> tuple[FigureBlock, ...]:
+@dataclass(frozen=True, kw_only=True)
+class Silent:
+    """Metrics that could not be measured at all, for one reason."""
+
+    titles: tuple[str, ...]
+    reason: str
+
+
+def figure_blocks(
+    record: AuditRecord, attribute: str, *, without: Collection[str] = ()
+) -> tuple[tuple[FigureBlock, ...], tuple[Silent, ...]]:
     """A block a metric of that attribute ("" for figures over all rows), and one for its change against each other model.
 
     without  metrics that have a table of their own
+
+    Beside them, metrics of which nothing at all was measured, by the reason.
     """
     limits = {
         id(estimate): wording.beside_of(judgement.limit, estimate, record.audit.kind)
         for judgement in record.judgements
         for estimate in judgement.compared
     }
-    blocks = []
+    limited = {judgement.limit.metric for judgement in record.judgements}
+    blocks: list[FigureBlock] = []
+    silent: dict[str, list[str]] = {}
     for (name, versus), estimates in by_metric(record, attribute).items():
         if name in without:
             continue
@@ -70,8 +86,13 @@ def figure_blocks(record: AuditRecord, attribute: str, *, without: Collection[st
         title = wording.title_of(name, record.audit.kind)
         if versus is not None:
             title += f", change against {shortened(versus, LONGEST)}"
-        blocks.append(_block(title, metric, estimates, versus, limits))
-    return tuple(blocks)
+        reasons = {one.reason for one in estimates}
+        if name not in limited and len(reasons) == 1 and all(one.value is None for one in estimates):
+            silent.setdefault(shortened(reasons.pop(), NOTE), []).append(title)
+            continue
+        most = MOST if name in limited else MOST_OTHER
+        blocks.append(_block(title, metric, estimates, versus, limits, most))
+    return tuple(blocks), tuple(Silent(titles=tuple(titles), reason=reason) for reason, titles in silent.items())
 
 
 def by_metric(record: AuditRecord, attribute: str) -> dict[tuple[str, str | None], list[Estimate]]:
@@ -105,15 +126,20 @@ def group_rate(group: GroupSummary) -> str:
 
 
 def _block(
-    title: str, metric: Metric | None, estimates: Sequence[Estimate], versus: str | None, limits: dict[int, float]
+    title: str,
+    metric: Metric | None,
+    estimates: Sequence[Estimate],
+    versus: str | None,
+    limits: dict[int, float],
+    most: int,
 ) -> FigureBlock:
     measured = [one for one in estimates if one.value is not None]
     silent = [one for one in estimates if one.value is None]
     worst = sorted(measured, key=lambda one: -away(one, metric, versus))
-    rows = [_row(one, limits.get(id(one))) for one in worst[:MOST]]
+    rows = [_row(one, limits.get(id(one))) for one in worst[:most]]
     more = []
-    if len(worst) > MOST:
-        more.append(f"and {len(worst) - MOST:,} more comparisons, all closer to the ideal")
+    if len(worst) > most:
+        more.append(f"and {len(worst) - most:,} more comparisons, all closer to the ideal")
     kept = silent[: 1 if len(silent) > 3 else 3]
     rows += [_row(one, None) for one in kept]
     if len(silent) > len(kept):

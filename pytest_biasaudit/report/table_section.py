@@ -57,10 +57,10 @@ def _figures(record: AuditRecord, anchor: str) -> Iterator[dict[str, Any]]:
     """Measured figures by what tells groups apart: one attribute, several crossed, none."""
     ways = list(dict.fromkeys(one.attribute for one in record.estimates if one.attribute))
     for at, attribute in enumerate([*ways, ""]):
-        blocks = figure_blocks(record, attribute, without=OWN_TABLE)
-        if blocks:
+        blocks, silent = figure_blocks(record, attribute, without=OWN_TABLE)
+        if blocks or silent:
             by = f"by {shortened(attribute.replace('*', ' and '), LONGEST)}" if attribute else "over all rows"
-            yield {"anchor": f"{anchor}-figures-{at}", "caption": f"Figures {by}", "blocks": blocks}
+            yield {"anchor": f"{anchor}-figures-{at}", "caption": f"Figures {by}", "blocks": blocks, "silent": silent}
 
 
 def _blocks(record: AuditRecord, anchor: str) -> Iterator[dict[str, Any]]:

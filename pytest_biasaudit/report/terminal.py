@@ -115,7 +115,8 @@ def _word(verdict: Verdict, *, unicode: bool) -> str:
 def _answers(row: VerdictRow) -> str:
     counts = row.counts
     text = f"{counts.answered} of {counts.asked} {row.counted}".rstrip()
-    rest = {"refused": counts.refused, "unparseable": counts.unparseable, "errors": counts.errors}
+    unread = "without a prediction" if row.counted == "rows" else "unparseable"
+    rest = {"refused": counts.refused, unread: counts.unparseable, "errors": counts.errors}
     return "\n".join([text, *(f"{name} {count}" for name, count in rest.items() if count)])
 
 

@@ -148,6 +148,15 @@ def groups_text(estimate: Estimate) -> str:
     return f"{crossed(estimate.groups[1])} against {crossed(estimate.groups[0])}"
 
 
+def brief_text(estimate: Estimate) -> str:
+    """Who is compared, in few words for beside a mark: "nurse: women". The reference goes without saying."""
+    if not table_words.of_table(estimate):
+        return groups_text(estimate)
+    groups = estimate.groups if estimate.metric in table_words.SPREADS else estimate.groups[-1:]
+    who = ", ".join(crossed(group) for group in groups) or estimate.attribute or "all rows"
+    return f"{estimate.label}: {who}" if estimate.label else who
+
+
 def part_text(split: str, part: str) -> str:
     """A benchmark's part as people name it: "axis gender"; "all items" where nothing is split."""
     return f"{split} {part or 'not named'}" if split else "all items"

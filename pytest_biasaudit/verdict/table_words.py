@@ -11,7 +11,10 @@ from pytest_biasaudit.metrics.metric import Estimate, GroupSummary
 
 KINDS = frozenset({"classifier", "corpus"})
 SPREADS = frozenset(
-    {"impact_ratio", "demographic_parity_difference", "equalized_odds_difference", "scoring_rate_ratio"}
+    {
+        *("impact_ratio", "scoring_rate_ratio", "demographic_parity_difference", "equalized_odds_difference"),
+        *("fped", "fned", "fprd"),
+    }
 )
 """Metrics over all groups at once, whose groups are the lowest and the highest, not the reference and another."""
 MOST_OTHERS = 6
@@ -86,4 +89,6 @@ def look_at(estimate: Estimate | None, *, data: str, clean: Clean) -> str:
         return f"look at the rows{place}"
     of_label = f' with {_about(estimate)} "{clean(estimate.label)}"' if estimate.label else ""
     of_group = f" of {clean(estimate.groups[-1])}" if estimate.groups else ""
+    if len(estimate.groups) == 2 and estimate.metric in SPREADS:
+        of_group = f" of {clean(estimate.groups[0])} and of {clean(estimate.groups[1])}"
     return f"look at the rows{of_group}{of_label}{place}"

@@ -28,15 +28,8 @@ from pytest_biasaudit.context.shapes import Exactly, JsonSchema, OneOf, Slug, Te
 from pytest_biasaudit.context.spelling import shown
 from pytest_biasaudit.context.strict import Faults, Key, RawTable, Table, Tables, read_row
 from pytest_biasaudit.context.table import TABLE_KEYS, read_table, refuse_wordings
-from pytest_biasaudit.context.tabular import (
-    KEYS_OF,
-    TABLE_KINDS,
-    TABULAR_KEYS,
-    check_versus,
-    read_declared,
-    rules_of,
-    tabular_audit,
-)
+from pytest_biasaudit.context.tabular import KEYS_OF, TABLE_KINDS, TABULAR_KEYS, rules_of
+from pytest_biasaudit.context.tabular_audit import check_versus, read_declared, tabular_audit
 from pytest_biasaudit.context.toml_file import read_toml
 from pytest_biasaudit.context.wordings import PREFILL, PROMPT, PROMPTS, SLOTS, SYSTEM, check_slots, read_wordings
 from pytest_biasaudit.errors import ContextError

@@ -7,10 +7,10 @@ A sum of absolute values is above 0 by chance also where every d_t is 0, and no 
     high   with s the signs of the true d_t, D = s'd <= s'd_seen + z se(s'd_seen) <= D_seen + z max_s se(s'd_seen)
     low    D >= D_seen - sum|e|, e the errors of the d_t: D_seen less a high quantile of sum|e|, and not below 0
 
-A d_t that lies 4 standard errors or more from 0 has its sign; for it -s_t e_t takes the place of |e_t|, and s runs over the signs of
-the others alone. max_s se(s'd)^2 is at most the sum of the covariances with their signs where both signs are known, and of
-|covariances| elsewhere. Errors are drawn from the normal with the covariance of the d_t, which
-rows in several parts, and rows that come in clusters, bring with them. Uses numpy; knows no metric.
+A d_t that lies 4 standard errors or more from 0 has its sign: for it -s_t e_t takes the place of |e_t|, and s runs over the
+signs of the others alone. max_s se(s'd)^2 is at most the sum of the covariances, with their signs where both are known and
+without them elsewhere. Errors are drawn from the normal with the covariance of the d_t, which rows in several parts, and rows
+that come in clusters, bring with them. Uses numpy and scipy.special; knows no metric.
 """
 
 from __future__ import annotations

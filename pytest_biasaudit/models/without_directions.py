@@ -23,10 +23,10 @@ class WithoutDirections(torch.nn.Module):
 
     def __init__(self, inner: torch.nn.Module, directions: torch.Tensor) -> None:
         super().__init__()
-        self.inner = inner
         first = next((one for one in (*inner.parameters(), *inner.buffers())), None)
         device = first.device if first is not None else None
         self.register_buffer("directions", directions.detach().to(torch.float32).to(device).clone())
+        self.inner = inner  # last: it answers for what is not here, and may have directions of its own
         self.train(inner.training)
 
     def __getattr__(self, name: str) -> Any:

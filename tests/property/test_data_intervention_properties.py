@@ -18,7 +18,7 @@ from pytest_biasaudit.mitigation.data.target_rate import SWEEP, target_rate
 from pytest_biasaudit.mitigation.data.word_pairs import GENDER
 from pytest_biasaudit.tables.table import Table
 from pytest_biasaudit.tables.terms import has_any
-from tests.labelled_rows import counted, table_of
+from tests.rows_by_hand import counted, table_of
 
 GROUPS = st.sampled_from(["men", "women", "others"])
 ROWS = st.lists(

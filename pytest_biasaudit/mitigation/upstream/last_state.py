@@ -45,10 +45,15 @@ def last_state(module: torch.nn.Module, *, method: str) -> str:
         for part in modes:
             part.training = True
     last = getattr(output, "last_hidden_state", None)
-    names = [name for name, out in given.items() if isinstance(out, torch.Tensor) and out is last]
-    if last is None or not names:
+    # Not by identity: GPT-2 hands on a view. All outputs are still held, so no two share memory by chance.
+    names = [name for name, out in given.items() if isinstance(last, torch.Tensor) and _same(out, last)]
+    if not names:
         raise RecipeError(
             f"upstream = {method!r}: no single part of {type(body).__name__} gives its last hidden state, so nothing can be "
             "taken out of it"
         )
     return prefix + max(names, key=lambda name: name.count("."))
+
+
+def _same(out: object, last: torch.Tensor) -> bool:
+    return isinstance(out, torch.Tensor) and out.shape == last.shape and out.data_ptr() == last.data_ptr()

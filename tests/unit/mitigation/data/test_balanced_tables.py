@@ -7,7 +7,7 @@ import pytest
 from pytest_biasaudit.errors import DataError
 from pytest_biasaudit.mitigation.data.balance import amplify, down_sample, up_sample
 from pytest_biasaudit.tables.table import CellCount
-from tests.labelled_rows import cells, counted, table_of
+from tests.rows_by_hand import cells, counted, table_of
 
 SKEWED = {("nurse", "women"): 7, ("nurse", "men"): 3, ("pilot", "women"): 2, ("pilot", "men"): 6}
 

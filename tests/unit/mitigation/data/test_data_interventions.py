@@ -9,9 +9,9 @@ import pytest
 
 from pytest_biasaudit.errors import DataError
 from pytest_biasaudit.mitigation.data.methods import INTERVENTIONS, intervention
-from tests.labelled_rows import cells, counted
+from tests.rows_by_hand import cells, counted
 
-GIVEN = {
+GIVEN: dict[str, dict[str, object]] = {
     "target_rate": {"rate": 0.5, "group": "women"},
     "scrub": {"terms": ["nurse"]},
     "counterfactual_augmentation": {"pairs": [["men", "women"]]},

@@ -7,7 +7,7 @@ import pytest
 
 from pytest_biasaudit.errors import DataError
 from pytest_biasaudit.mitigation.data.reweigh import reweigh
-from tests.labelled_rows import cells, table_of
+from tests.rows_by_hand import cells, table_of
 
 
 def test_a_weight_is_the_product_of_the_shares_over_the_joint_share() -> None:

@@ -9,7 +9,7 @@ import pytest
 
 from pytest_biasaudit.errors import DataError
 from pytest_biasaudit.mitigation.data.scrub import scrub
-from tests.labelled_rows import table_of, texts
+from tests.rows_by_hand import table_of, texts
 
 
 def test_whole_words_in_any_case_become_the_sign() -> None:
@@ -54,7 +54,7 @@ def test_what_cannot_be_scrubbed_is_said() -> None:
         ({"part": "dev"}, "'train', 'test' or 'both'"),
     ):
         with pytest.raises(DataError, match=said):
-            scrub(table, **wrong)  # type: ignore[arg-type]
+            scrub(table, **wrong)
 
 
 def test_a_scrub_that_finds_nothing_says_so() -> None:

@@ -8,7 +8,7 @@ from pytest_biasaudit.errors import DataError
 from pytest_biasaudit.mitigation.data.counterfactual_augmentation import counterfactual_augmentation
 from pytest_biasaudit.mitigation.data.swap import ByNext, WordPairs, word_pairs
 from pytest_biasaudit.mitigation.data.word_pairs import GENDER, WORD_PAIRS
-from tests.labelled_rows import counted, table_of, texts
+from tests.rows_by_hand import counted, table_of, texts
 
 
 @pytest.mark.parametrize(
@@ -133,5 +133,5 @@ def test_what_cannot_be_swapped_is_said() -> None:
         ({"attribute": "gender", "groups": ("men", "girls")}, "no row is of 'girls'"),
     ):
         with pytest.raises(DataError, match=said):
-            counterfactual_augmentation(table, seed=1, **wrong)  # type: ignore[arg-type]
+            counterfactual_augmentation(table, seed=1, **wrong)
     assert counterfactual_augmentation(table, attribute="gender", groups=("men", "women"), seed=1).rows == 9

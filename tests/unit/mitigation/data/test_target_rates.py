@@ -8,7 +8,7 @@ import pytest
 
 from pytest_biasaudit.errors import DataError
 from pytest_biasaudit.mitigation.data.target_rate import SWEEP, counts_at, sweep, target_rate
-from tests.labelled_rows import cells, counted, table_of
+from tests.rows_by_hand import cells, counted, table_of
 
 SKEWED = {("nurse", "women"): 8, ("nurse", "men"): 2, ("pilot", "women"): 1, ("pilot", "men"): 4}
 
@@ -122,4 +122,4 @@ def test_settings_that_mean_nothing_are_refused() -> None:
         ({"rate": 0.5, "share": "label", "group": "women"}, "label must be named"),
     ):
         with pytest.raises(DataError, match=said):
-            target_rate(table, seed=1, **wrong)  # type: ignore[arg-type]
+            target_rate(table, seed=1, **wrong)

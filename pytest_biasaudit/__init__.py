@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from pytest_biasaudit.assert_reduction import assert_reduces_gap
     from pytest_biasaudit.assertions import (
         BiasLimitExceeded,
         Inconclusive,
@@ -35,6 +36,7 @@ _HOMES = {
     "NotMeasured": "assertions",
     "assert_generalises": "assertions",
     "assert_no_worse_than": "assertions",
+    "assert_reduces_gap": "assert_reduction",
     "assert_within_limits": "assertions",
     "AuditResult": "result",
     "Auditor": "audit",
@@ -63,6 +65,7 @@ __all__ = [
     "Verdict",
     "assert_generalises",
     "assert_no_worse_than",
+    "assert_reduces_gap",
     "assert_within_limits",
     "save",
 ]

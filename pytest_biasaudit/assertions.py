@@ -130,7 +130,7 @@ def assert_within_limits(result: Audited, *, inconclusive: Literal["fail", "warn
             f"  because    the audit declares no limit, so nothing was judged\n"
             f"  next       declare [[audit.limit]] in {result.record.context.path.name}"
         )
-    _raise_worst(result.judgements, of=result, inconclusive=inconclusive)
+    raise_worst(result.judgements, of=result, inconclusive=inconclusive)
 
 
 def assert_no_worse_than(
@@ -198,7 +198,7 @@ def assert_no_worse_than(
     remarks = unlike(AskedAs.of(second), AskedAs.of(first))
     estimates = tuple(replace(one, remarks=remarks) for one in estimates)
     where = replace(Where.of(second.context, second.audit, model=second.model.name, seed=second.seed), declared=False)
-    _raise_worst(
+    raise_worst(
         judge_limits([(limit, estimates)], metrics=after.metrics, where=where), of=after, inconclusive=inconclusive
     )
 
@@ -250,7 +250,7 @@ def assert_generalises(
             f"  because      {_no_row(result, level=level, unit=unit, evaluated_in=evaluated_in, combined=combined)}\n"
             f"  next         declare the level, and the contexts it needs, in {result.plan_file}"
         )
-    _raise_worst(judge_rows(result, rows, least), of=result, inconclusive=inconclusive)
+    raise_worst(judge_rows(result, rows, least), of=result, inconclusive=inconclusive)
 
 
 def worst(estimates: Iterable[Estimate], metric: Metric) -> Estimate:
@@ -296,7 +296,8 @@ def _no_row(result: Generalisation, *, level: Level, **given: str | None) -> str
     return f"the study has no row of level {level!r}; it has {levels}"
 
 
-def _raise_worst(judgements: Sequence[Judged], *, of: Run, inconclusive: str | None) -> None:
+def raise_worst(judgements: Sequence[Judged], *, of: Run, inconclusive: str | None) -> None:
+    """Raise the worst of what was judged, with every finding that is not kept; nothing where the run only observes."""
     __tracebackhide__ = True
     inconclusive = of.inconclusive if inconclusive is None else inconclusive
     if inconclusive not in ("fail", "warn", "skip"):

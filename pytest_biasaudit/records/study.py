@@ -146,6 +146,7 @@ def _sweep_to_plain(row: SweepRow) -> Plain:
         "upstream": text(row.upstream),
         "pretrained": bool(row.pretrained),
         "data": text(row.data),
+        "label": text(row.label),
         "rate": float(row.rate),
         "reached": finite(row.reached),
         "rms": figure_to_plain(row.rms),

@@ -5,7 +5,7 @@ Rows in, grids out: the page, the terminal and the documentation draw the same. 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING
 
 from pytest_biasaudit.mitigation.study.plan import NONE
@@ -98,14 +98,16 @@ def sweep_grid(result: StudyResult, *, anchor: str) -> Grid | None:
     """The co-occurrence sweep, rate by rate; None where nothing was swept."""
     if not result.sweep:
         return None
+    whole = any(not row.label for row in result.sweep)
     return Grid(
         anchor=anchor,
-        caption="The co-occurrence sweep: every label's training rows drawn so that the group has this share of them",
-        heads=("upstream", "share", "as it came out", f"mean {result.gap}", "root mean square", "accuracy"),
-        words=1,
+        caption="The co-occurrence sweep: training rows of a label drawn so that the group has this share of them",
+        heads=("upstream", "label", "share", "as it came out", result.gap, "all labels", "accuracy"),
+        words=2,
         rows=tuple(
             (
                 Shown(text=row.upstream),
+                Shown(text=row.label or "every label"),
                 Shown(text=decimals(row.rate)),
                 Shown(text=decimals(row.reached)),
                 cell(row.gap),
@@ -115,8 +117,13 @@ def sweep_grid(result: StudyResult, *, anchor: str) -> Grid | None:
             for row in result.sweep
         ),
         notes=(
-            "The mean gap has a sign: it is the group's rate less the reference's, averaged over labels. The root mean square "
-            "has none, and noise alone keeps it above 0.",
+            f"{result.gap} has a sign: the group's rate less the reference's, of that label. All labels: the root mean square, "
+            "which has none, and which noise alone keeps above 0.",
+            *(
+                ["every label: where the group has the same share of all, it tells nothing of the label."]
+                if whole
+                else []
+            ),
         ),
     )
 
@@ -157,7 +164,7 @@ def grids(result: StudyResult, *, anchor: str = "levers") -> tuple[Grid, ...]:
     return (*found, *([] if swept is None else [swept]), regression_grid(result, anchor=f"{anchor}-explained"))
 
 
-def _why(figures: Iterator[tuple[str, Figure]]) -> Iterator[str]:
+def _why(figures: Iterable[tuple[str, Figure]]) -> Iterator[str]:
     for name, figure in figures:
         if figure.reason:
             yield f"{name}: {figure.reason}"

@@ -6,8 +6,8 @@ Sees tables and their metrics; imports polars, numpy and stats when called.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
-from dataclasses import replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from pytest_biasaudit.context.declaration import ClassifierAudit
@@ -71,10 +71,22 @@ def labels_of(plan: StudyPlan, train: Table, test: Table) -> tuple[str, ...]:
     return tuple(asked) if positive is None else (positive,)
 
 
-def prevalence(table: Table, attribute: str, label: str, group: str) -> tuple[float | None, float | None, int]:
-    """Share of the group among the label's rows whose group is known, its log odds, and those rows; weights count.
+@dataclass(frozen=True, kw_only=True)
+class Prevalence:
+    """How often a group is met in a label's rows. Rows of no known label or group are in none of it; weights count."""
 
-    The log odds have half a row added to either side: a share of 0 or 1 has some. None where the label has no such row.
+    share: float | None
+    """None: the label has no such row."""
+    overall: float | None
+    """The same over all labels."""
+    log_odds: float | None
+    rows: int
+
+
+def prevalences(table: Table, attribute: str, units: Sequence[tuple[str, str]]) -> tuple[Prevalence, ...]:
+    """One a (label, group).
+
+    The log odds have half a row added to either side: a share of 0 or 1 has some.
     """
     import polars as pl
 
@@ -85,13 +97,27 @@ def prevalence(table: Table, attribute: str, label: str, group: str) -> tuple[fl
             "group": table.groups(attribute),
             "weight": weights if weights is not None else pl.Series([1.0] * table.rows, dtype=pl.Float64),
         }
-    ).filter((pl.col("label") == label) & pl.col("group").is_not_null())
-    total = float(rows["weight"].sum())
-    if not rows.height or not total > 0:
-        return None, None, rows.height
-    share = float(rows.filter(pl.col("group") == group)["weight"].sum()) / total
-    effective = share * rows.height
-    return share, math.log((effective + 0.5) / (rows.height - effective + 0.5)), rows.height
+    ).drop_nulls(["label", "group"])
+    cells = {
+        (label, group): (float(weight), int(count))
+        for label, group, weight, count in rows.group_by("label", "group")
+        .agg(pl.col("weight").sum(), pl.len().alias("count"))
+        .iter_rows()
+    }
+    return tuple(_prevalence(cells, label, group) for label, group in units)
+
+
+def _prevalence(cells: Mapping[tuple[str, str], tuple[float, int]], label: str, group: str) -> Prevalence:
+    def share(of: Sequence[tuple[str, str]]) -> float | None:
+        total = math.fsum(cells[cell][0] for cell in sorted(of))
+        hits = math.fsum(cells[cell][0] for cell in sorted(of) if cell[1] == group)
+        return hits / total if total > 0 else None
+
+    own = [cell for cell in cells if cell[0] == label]
+    count = sum(cells[cell][1] for cell in own)
+    found = share(own)
+    odds = None if found is None else math.log((found * count + 0.5) / ((1 - found) * count + 0.5))
+    return Prevalence(share=found, overall=share(list(cells)), log_odds=odds, rows=count)
 
 
 def measured_cell(
@@ -134,21 +160,20 @@ def measured_cell(
         if len(one.groups) == 2 and one.groups[0] == reference
     }
     missing = Figure(value=None, interval=None, reason="the held-out table does not give it")
-    units = []
-    for label in labels:
-        for group in groups:
-            share, log_odds, rows = prevalence(train, plan.attribute, label, group)
-            units.append(
-                UnitFigures(
-                    label=label,
-                    group=group,
-                    upstream=scores.get((label, group)),
-                    prevalence=share,
-                    log_odds=log_odds,
-                    rows=rows,
-                    gap=gaps.get((label, group), missing),
-                )
-            )
+    pairs = [(label, group) for label in labels for group in groups]
+    units = [
+        UnitFigures(
+            label=label,
+            group=group,
+            upstream=scores.get((label, group)),
+            prevalence=found.share,
+            overall=found.overall,
+            log_odds=found.log_odds,
+            rows=found.rows,
+            gap=gaps.get((label, group), missing),
+        )
+        for (label, group), found in zip(pairs, prevalences(train, plan.attribute, pairs), strict=True)
+    ]
     rms = root_mean_square(tuple(units))
     if plan.gap == "tpr_gap" and len(groups) == 1 and rms.value is not None:
         for one in of_table(RMS, (plan.attribute,)):

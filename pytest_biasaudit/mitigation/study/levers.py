@@ -85,22 +85,29 @@ def unit_rows(cells: Sequence[StudyCell], *, level: float) -> tuple[UnitRow, ...
 
 
 def sweep_rows(cells: Sequence[StudyCell], data: Sequence[Intervention], *, level: float) -> tuple[SweepRow, ...]:
-    """One row a model and rate of the co-occurrence sweep, rates ascending; none where nothing is swept."""
-    rates = {one.name: float(rate) for one in data if one.method == SWEPT and _number(rate := one.setting(RATE))}  # type: ignore[arg-type]  # a number by then
+    """One row a model, label and rate of the co-occurrence sweep, rates ascending; none where nothing is swept."""
+    swept: dict[str, tuple[str, float]] = {}
+    for one in data:
+        rate = one.setting(RATE)
+        if one.method == SWEPT and isinstance(rate, (int, float)):
+            swept[one.name] = (str(one.setting("label") or ""), float(rate))
     by = _by_pair(cells)
     rows = []
     for upstream in dict.fromkeys(pair[0] for pair in by):
-        for name in sorted((name for name in rates if (upstream, name) in by), key=rates.__getitem__):
+        for name in sorted((name for name in swept if (upstream, name) in by), key=swept.__getitem__):
             some = tuple(by[upstream, name].values())
+            label, rate = swept[name]
+            units = [[unit for unit in cell.units if label in ("", unit.label)] for cell in some]
             rows.append(
                 SweepRow(
                     upstream=upstream,
                     pretrained=some[0].pretrained,
                     data=name,
-                    rate=rates[name],
-                    reached=_mean([unit.prevalence for cell in some for unit in cell.units]),
+                    label=label,
+                    rate=rate,
+                    reached=_mean([unit.prevalence for here in units for unit in here]),
                     rms=over_seeds([cell.rms.value for cell in some], level=level),
-                    gap=over_seeds([_mean([unit.gap.value for unit in cell.units]) for cell in some], level=level),
+                    gap=over_seeds([_mean([unit.gap.value for unit in here]) for here in units], level=level),
                     accuracy=over_seeds([cell.accuracy.value for cell in some], level=level),
                 )
             )
@@ -169,7 +176,3 @@ def _size(value: float | None) -> float | None:
 def _mean(values: Sequence[float | None]) -> float | None:
     there = [value for value in values if value is not None]
     return fmean(there) if there else None
-
-
-def _number(value: object) -> bool:
-    return isinstance(value, (int, float)) and not isinstance(value, bool)

@@ -69,8 +69,8 @@ GAP = Key("gap", OneOf(GAPS), "The gap that is explained; when absent, tpr_gap."
 LEVEL = Key("level", Number(above=0.5, below=1), "Level of the intervals.")
 MINIMUM = Key("minimum", Whole(low=2, high=10**6), "Rows that a rate needs.")
 STUDY_KEYS = (
-    ID, MODEL, SOURCE, TRAIN, TRAIN_SHA, TEST, TEST_SHA, COLUMNS, ATTRIBUTE, ORDER, WORDS, LABEL_NAMES, UPSTREAM, DATA, SEEDS, SEED, TRAINING,
-    REDRAW, GAP, LEVEL, MINIMUM,
+    ID, MODEL, SOURCE, TRAIN, TRAIN_SHA, TEST, TEST_SHA, COLUMNS, ATTRIBUTE, ORDER, WORDS, LABEL_NAMES,
+    UPSTREAM, DATA, SEEDS, SEED, TRAINING, REDRAW, GAP, LEVEL, MINIMUM,
 )  # fmt: skip
 STUDY = Key("study", Table("[study]", STUDY_KEYS), "The study.", required=True)
 

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from pytest_biasaudit.errors import StatisticsError
-from pytest_biasaudit.mitigation.study.result import Figure, Regression, StudyCell, Term
+from pytest_biasaudit.mitigation.study.result import Figure, Regression, StudyCell, Term, UnitFigures
 from pytest_biasaudit.stats.interval import Interval
 
 if TYPE_CHECKING:
@@ -29,14 +29,18 @@ def regressions(cells: Sequence[StudyCell], *, level: float) -> tuple[Regression
     """Every fit of the study; one that cannot be made says why.
 
     The gap is signed (group minus reference), and so are both biases: the upstream score as the model has it, and the
-    group's share in the label's training rows. Coefficients are standardised: outcome, upstream and data bias are divided by
+    group's share in the label's training rows less its share in all. Cells whose held-out texts were changed, as the first cell's
+    were not, are left out. Coefficients are standardised: outcome, upstream and data bias are divided by
     their standard deviation over the rows of the fit. Whether the model was pre-trained counts 1 and 0, less its mean: its
     coefficient is a difference in standard deviations of the gap, and that of the product the difference between the slopes
     of the data bias with pre-training and without.
     """
+    # A lever that changes the held-out texts too has other inputs: what explains its gap is not what explains the others'.
+    plain = cells[0].test_sha256 if cells else ""
     rows = [
-        (unit.label, unit.group, unit.upstream, unit.prevalence, float(cell.pretrained), unit.gap.value)
+        (unit.label, unit.group, unit.upstream, _data_bias(unit), float(cell.pretrained), unit.gap.value)
         for cell in cells
+        if cell.test_sha256 == plain
         for unit in cell.units
     ]
     wanted = list(ALONE)
@@ -116,6 +120,10 @@ def _fitted(terms: tuple[str, ...], rows: Sequence[Row], *, level: float) -> Reg
         clusters=fit.clusters,
         reason=reason,
     )
+
+
+def _data_bias(unit: UnitFigures) -> float | None:
+    return None if unit.prevalence is None or unit.overall is None else unit.prevalence - unit.overall
 
 
 def _complete(row: Row, terms: tuple[str, ...]) -> bool:

@@ -41,6 +41,9 @@ class UnitFigures:
     that `StudyResult.upstream_score` names. None: the model has none."""
     prevalence: float | None
     """pi: the group's share among the training rows of the label whose group is known, after the intervention."""
+    overall: float | None
+    """The group's share among all training rows whose label and group are known: `prevalence` less this is what the label
+    tells of the group."""
     log_odds: float | None
     """ln(pi / (1 - pi)) with half a row added to either side, so that 0 and 1 have one."""
     rows: int
@@ -127,13 +130,17 @@ class SweepRow:
     upstream: str
     pretrained: bool
     data: str
+    label: str
+    """The label whose rows are drawn; "" where those of every label are, and then the group tells nothing of the label."""
     rate: float
-    """As declared: the share of the group in every label."""
+    """As declared: the share of the group in the label."""
     reached: float | None
-    """The share as it came out, mean over labels and seeds."""
+    """The share as it came out, mean over seeds (and over labels, where every label's rows are drawn)."""
     rms: Figure
+    """Of all units."""
     gap: Figure
-    """Mean over units of the signed gap: it changes sign where the rate crosses the even share, if the classifier follows."""
+    """The signed gap of that label (the mean over all units, where every label's rows are drawn): a classifier that follows the
+    rate has it rise with the rate."""
     accuracy: Figure
 
 

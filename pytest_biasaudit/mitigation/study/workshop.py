@@ -15,11 +15,17 @@ from pytest_biasaudit.models.identity import file_sha256
 from pytest_biasaudit.training.fine_tuning import FineTuning
 
 if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
     from pytest_biasaudit.mitigation.study.run import Studied, Unit
+    from pytest_biasaudit.models.classifier import TransformerClassifier
     from pytest_biasaudit.models.protocol import Model
     from pytest_biasaudit.models.transformer import TransformerModel
     from pytest_biasaudit.tables.answers import Answers
     from pytest_biasaudit.tables.table import Table
+
+    Floats = NDArray[np.float32]
 
 FORGOTTEN = "random-initialisation"
 """The lever upstream after which nothing of pre-training is left."""
@@ -54,6 +60,7 @@ class FineTuningWorkshop:
         self._settings = FineTuning(**given)
         # Of a body that is taught, every cell would keep all its weights; the cell itself is kept instead.
         self._home = home if self._settings.frozen else None
+        self._given: tuple[str, dict[str, Floats]] | None = None
         self._last: tuple[Intervention, int, TransformerModel] | None = None
 
     @property
@@ -148,7 +155,40 @@ class FineTuningWorkshop:
         from pytest_biasaudit.training.finetune import finetune
 
         classifier = finetune(base, train, settings=self._settings, home=self._home, seed=seed)
-        return answers_of(classifier, test, batch_size=self._batch_size)
+        if not self._settings.frozen:
+            return answers_of(classifier, test, batch_size=self._batch_size)
+        if self._given is None or self._given[0] != base.identity.digest:
+            self._given = (base.identity.digest, {})
+        return answers_on_vectors(classifier, test, known=self._given[1])
+
+
+def answers_on_vectors(classifier: TransformerClassifier, test: Table, *, known: dict[str, Floats]) -> Answers:
+    """As `answers_of`, for a classifier whose body many share.
+
+    known  what the body gives for texts that were asked before; new ones are added
+    """
+    import numpy as np
+    import torch
+
+    from pytest_biasaudit.tables.answers import Answers
+    from pytest_biasaudit.training.frozen import linear_head, vectors
+    from pytest_biasaudit.training.rows import tokens_of
+
+    texts = test.texts.to_list()
+    new = list(dict.fromkeys(text for text in texts if text is not None and text not in known))
+    if new:
+        tokens = tokens_of(classifier.tokenizer, new, classifier.longest)
+        found = vectors(classifier.module, new, tokens, store=None).numpy()
+        known.update(zip(new, found, strict=True))
+    _, head = linear_head(classifier.module)
+    prediction = np.full(test.rows, -1, dtype=np.int64)
+    asked = [row for row, text in enumerate(texts) if text is not None]
+    if asked:
+        given = torch.from_numpy(np.stack([known[texts[row]] for row in asked])).to(head.weight.device)
+        with torch.inference_mode():
+            logits = head(given).float().cpu().numpy()
+        prediction[asked] = np.where(np.isnan(logits).any(1), -1, np.nan_to_num(logits).argmax(1))
+    return Answers(labels=tuple(classifier.labels), prediction=prediction, score=None)
 
 
 def answers_of(classifier: Any, test: Table, *, batch_size: int) -> Answers:

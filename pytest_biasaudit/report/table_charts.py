@@ -50,7 +50,8 @@ Row = tuple[str, Sequence[Rate]]
 
 
 def rates_picture(record: AuditRecord, attribute: Attribute, *, ids: str) -> tuple[Picture, str] | None:
-    """Of a classifier the true positive rate, of a corpus the prevalence, by label and group, with the caption.
+    """Of a classifier the true positive rate (told apart by terms, the false), of a corpus the prevalence, by label and group,
+    with the caption.
 
     ids  what the ids inside the SVG begin with; must be the page's only picture of that name
 
@@ -64,13 +65,20 @@ def rates_picture(record: AuditRecord, attribute: Attribute, *, ids: str) -> tup
         by_label = [[Rate(group=o.group, hits=o.hits, n=o.n) for o in own] for own in prevalences(tally, attribute)]
         labels = [own[0].label for own in prevalences(tally, attribute)]
     else:
-        what, rate_of = "true positive rate", "Of the rows that have the label, how many are found"
+        # Terms are looked at for what is wrongly held against a text that holds them.
+        false = attribute.overlapping
+        what = "false positive rate" if false else "true positive rate"
+        rate_of = (
+            "Of the rows without the label, how many get it"
+            if false
+            else "Of the rows that have the label, how many are found"
+        )
         cells: dict[str, list[Cell]] = {}
         for cell in cells_of(tally, attribute):
             cells.setdefault(cell.label, []).append(cell)
-        ordered = sorted(cells.values(), key=lambda own: -apart([one.tpr for one in own]))
+        ordered = sorted(cells.values(), key=lambda own: -apart([one.fpr if false else one.tpr for one in own]))
         labels = [own[0].label for own in ordered]
-        by_label = [[Rate(group=c.group, hits=c.hits, n=c.hits + c.misses) for c in own] for own in ordered]
+        by_label = [[_rate(cell, false=false) for cell in own] for own in ordered]
     clustered = " Rows come in clusters, so the true intervals are wider." if tally.cluster is not None else ""
     bars = f"The bar is a {LEVEL:.0%} interval that takes rows as independent.{clustered}"
     if len(attribute.groups) <= MOST_SERIES:
@@ -86,6 +94,12 @@ def rates_picture(record: AuditRecord, attribute: Attribute, *, ids: str) -> tup
     heading = f"{_first(what)} of {short(labels[0], NAME)} by {short(attribute.name, NAME)}" if labels else ""
     cut = f" The reference, and the {len(some) - 1} of {len(first) - 1} groups furthest from it."
     return _drawn([(rate.group, [rate]) for rate in some], [], heading, record, ids, f"{rate_of}.{cut} {bars}")
+
+
+def _rate(cell: Cell, *, false: bool) -> Rate:
+    if false:
+        return Rate(group=cell.group, hits=cell.false, n=cell.false + cell.rest)
+    return Rate(group=cell.group, hits=cell.hits, n=cell.hits + cell.misses)
 
 
 def _drawn(

@@ -99,18 +99,15 @@ def cells_of(tally: Tally, attribute: Attribute) -> list[Cell]:
 
 
 def counts_grid(record: AuditRecord, attribute: Attribute, *, anchor: str) -> Grid | None:
-    """Counts and rates by label and group, with the areas under the curve where there are scores; None of a corpus."""
+    """Counts and rates by label and group; None of a corpus."""
     tally = record.tally
     if tally is None or tally.prediction is None:
         return None
     cells = cells_of(tally, attribute)
-    areas = _areas(record, attribute.name)
-    named = [name for name in AREAS if any(key[0] == name for key in areas)]
     shown = _worst(cells)
     several = len(tally.looked_at()) > 1
     heads = ["Label and group" if several else "Group", "Rows", "With the label", "Found", "Missed", "Wrongly said"]
     heads += ["True positive rate", "False positive rate", "Share predicted"]
-    heads += [wording.title_of(name, record.audit.kind) for name in named]
     rows = tuple(
         (
             _name(cell, several=several),
@@ -118,7 +115,6 @@ def counts_grid(record: AuditRecord, attribute: Attribute, *, anchor: str) -> Gr
             _rate(cell.tpr, cell.hits + cell.misses),
             _rate(cell.fpr, cell.false + cell.rest),
             _rate(cell.selected, cell.hits + cell.misses + cell.false + cell.rest),
-            *(areas.get((name, cell.group, cell.label), Shown(text=wording.NONE)) for name in named),
         )
         for cell in shown
     )
@@ -133,6 +129,54 @@ def counts_grid(record: AuditRecord, attribute: Attribute, *, anchor: str) -> Gr
         anchor=anchor,
         caption=f"Predictions{about} by {shortened(attribute.name, LONGEST)}: rows whose truth and prediction are known",
         heads=tuple(heads),
+        words=1,
+        rows=rows,
+        notes=tuple(notes),
+    )
+
+
+def scores_grid(record: AuditRecord, attribute: Attribute, *, anchor: str) -> Grid | None:
+    """Error rates and areas under the curve, group by group or term by term, the worst first; None without scores."""
+    tally = record.tally
+    if tally is None or tally.prediction is None or tally.score is None or tally.positive is None:
+        return None
+    areas = _areas(record, attribute.name)
+    cells = cells_of(tally, attribute)
+    lowest = {
+        cell.group: min((areas[name, cell.group][1] for name in AREAS if (name, cell.group) in areas), default=2.0)
+        for cell in cells
+    }
+    ordered = sorted(cells, key=lambda cell: lowest[cell.group])
+    rows = tuple(
+        (
+            _name(cell, several=False),
+            Shown(text=f"{cell.hits + cell.misses + cell.false + cell.rest:,}"),
+            _rate(cell.fpr, cell.false + cell.rest),
+            _rate(None if cell.tpr is None else 1 - cell.tpr, cell.hits + cell.misses),
+            *(
+                areas[name, cell.group][0] if (name, cell.group) in areas else Shown(text=wording.NONE)
+                for name in AREAS
+            ),
+        )
+        for cell in ordered[:MOST_ROWS]
+    )
+    notes = ["The group with the lowest area comes first."] if areas else []
+    if len(cells) > MOST_ROWS:
+        notes.append(f"And {len(cells) - MOST_ROWS:,} more groups; the evidence has all of them.")
+    notes.append(
+        "Subgroup AUC: rows of the group alone. BPSN: its rows without the label against all others with it; low where "
+        "harmless rows of the group get high scores. BNSP: the other way round."
+    )
+    return Grid(
+        anchor=anchor,
+        caption=f"Scores of the label {shortened(tally.positive, LONGEST)} by {shortened(attribute.name, LONGEST)}",
+        heads=(
+            "Group",
+            "Rows",
+            "False positive rate",
+            "False negative rate",
+            *(wording.title_of(name, record.audit.kind) for name in AREAS),
+        ),
         words=1,
         rows=rows,
         notes=tuple(notes),
@@ -227,19 +271,17 @@ def _category(row: Category) -> tuple[Shown, ...]:
     )
 
 
-def _areas(record: AuditRecord, attribute: str) -> dict[tuple[str, str, str], Shown]:
-    """By metric, group and label."""
-    made: dict[tuple[str, str, str], Shown] = {}
+def _areas(record: AuditRecord, attribute: str) -> dict[tuple[str, str], tuple[Shown, float]]:
+    """By metric and group: how it is shown, and the number."""
+    made: dict[tuple[str, str], tuple[Shown, float]] = {}
     for one in record.estimates:
-        if (
-            one.metric in AREAS
-            and one.attribute == attribute
-            and one.versus is None
-            and one.groups
-            and one.value is not None
-        ):
+        if one.metric in AREAS and one.attribute == attribute and one.versus is None and one.groups:
+            if one.value is None:
+                continue
             ends = (wording.interval_text(one.interval),) if one.interval is not None else ()
-            made.setdefault((one.metric, one.groups[-1], one.label), Shown(text=wording.number(one.value), under=ends))
+            made.setdefault(
+                (one.metric, one.groups[-1]), (Shown(text=wording.number(one.value), under=ends), one.value)
+            )
     return made
 
 

@@ -10,6 +10,8 @@ from pytest_biasaudit.tables.tally import Attribute, Tally
 
 MOST_LABELS = 40
 MOST_TERMS = 12
+MOST_LINES = 8
+"""Groups up to which each has a line of its own."""
 LONGEST = 120
 Facts = list[tuple[str, str]]
 
@@ -82,16 +84,21 @@ def _rows(tally: Tally, audit: TabularAudit) -> str:
 
 
 def _groups(tally: Tally, attribute: Attribute) -> str:
-    lines = []
-    for at, (group, rows, reason) in enumerate(rows_of(tally, attribute)[:MOST_LABELS]):
+    told, left = [], []
+    for at, (group, rows, reason) in enumerate(rows_of(tally, attribute)):
         mark = " (reference)" if at == 0 else ""
-        left = f"; compared with nobody: {shortened(reason, LONGEST)}" if reason else ""
-        lines.append(f"{shortened(group, LONGEST)}{mark}: {rows:,}{left}")
-    more = len(attribute.groups) - MOST_LABELS
-    lines += [f"and {more} more groups"] if more > 0 else []
+        told.append(f"{shortened(group, LONGEST)}{mark}: {rows:,}")
+        if reason:
+            left.append(f"{shortened(group, LONGEST)} is compared with nobody: {shortened(reason, LONGEST)}")
+    if len(told) > MOST_LINES:
+        more = f", and {len(told) - MOST_LABELS} more groups" if len(told) > MOST_LABELS else ""
+        lines = [f"{len(told)}: {', '.join(told[:MOST_LABELS])}{more}"]
+    else:
+        lines = told
+    lines += left[:MOST_LABELS]
     nobody = of_nobody(tally, attribute)
-    told = "hold no group's term" if attribute.overlapping else "are of no known group"
-    lines.append(f"{nobody:,} rows {told}, and are in no comparison")
+    why = "hold no group's term" if attribute.overlapping else "are of no known group"
+    lines.append(f"{nobody:,} rows {why}, and are in no comparison")
     if attribute.overlapping:
         lines.append("A row may be of several groups: the numbers need not add up.")
     return "\n".join(lines)
@@ -122,10 +129,10 @@ def _columns(audit: TabularAudit) -> str:
 
 def _terms(groups: tuple[tuple[str, tuple[str, ...]], ...]) -> str:
     lines = []
-    for group, terms in groups[:MOST_LABELS]:
+    for group, terms in groups[:MOST_LINES]:
         more = f", and {len(terms) - MOST_TERMS} more" if len(terms) > MOST_TERMS else ""
         lines.append(f"{shortened(group, LONGEST)}: {shortened(', '.join(terms[:MOST_TERMS]), 2 * LONGEST)}{more}")
-    lines += [f"and {len(groups) - MOST_LABELS} more"] * (len(groups) > MOST_LABELS)
+    lines += [f"and {len(groups) - MOST_LINES} more groups"] * (len(groups) > MOST_LINES)
     return "\n".join(lines)
 
 

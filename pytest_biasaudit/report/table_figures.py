@@ -149,14 +149,19 @@ def _block(
 
 def _row(estimate: Estimate, beside: float | None) -> FigureRow:
     interval = estimate.interval
-    rates = [group_rate(group) for group in estimate.by_group[:MOST_GROUPS]]
-    more = len(estimate.by_group) - MOST_GROUPS
+    groups = estimate.by_group
+    if len(groups) > MOST_GROUPS:  # those that the figure names; of none, the first
+        named = [group for group in groups if group.group in estimate.groups]
+        groups = tuple(named) or groups[:MOST_GROUPS]
+    rates = [group_rate(group) for group in groups]
+    more = len(estimate.by_group) - len(groups)
     return FigureRow(
         of=shortened(wording.groups_text(estimate), 3 * LONGEST),
         rates=(*rates, *([f"and {more} more groups"] if more > 0 else [])),
         value=wording.number(estimate.value, beside=beside),
-        interval=wording.interval_text(interval, beside=beside),
-        method="" if interval is None else f"{interval.level * 100:g} %, {shortened(interval.method, LONGEST)}",
+        # Beside its own value, so that no end is rounded onto it: an interval is never without width.
+        interval=wording.interval_text(interval, beside=estimate.value if beside is None else beside),
+        method="" if interval is None else f"{interval.level * 100:g} %, {shortened(interval.method, 2 * LONGEST)}",
         p=wording.p_text(estimate.p_adjusted),
         rows=f"{estimate.n:,}"
         + (f" in {estimate.templates:,} {estimate.sampled}" if estimate.sampled not in ("", "rows") else ""),

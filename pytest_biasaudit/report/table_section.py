@@ -105,6 +105,14 @@ def _all_blocks(record: AuditRecord, anchor: str) -> Iterator[tuple[str, tuple[s
         ],
     )
     yield (
+        "Scores by group",
+        (),
+        [
+            table_counts.scores_grid(record, one, anchor=f"{anchor}-scores-{at}")
+            for at, one in enumerate(tally.attributes)
+        ],
+    )
+    yield (
         "Confusions by group",
         ("How many rows of each true label got which prediction; shares are of the true label.",),
         [

@@ -61,10 +61,13 @@ def counts(estimate: Estimate) -> str:
 
 
 def group_text(group: GroupSummary, *, figure: Callable[[float], str], clean: Clean) -> str:
-    """One group's rate and how many rows it is a rate of: "women 0.66 (n 50 of 110 rows)"."""
+    """One group's rate and how many rows it is a rate of: "women 0.66 (n 50 of 110 rows)".
+
+    A share of a label's rows that are of the group has more rows than the group: then those stand alone.
+    """
     shown = group.rate if group.rate is not None else group.mean
     rate = "" if shown is None else f" {figure(shown)}"
-    of_all = "" if group.n == group.asked else f" of {group.asked:,}"
+    of_all = "" if group.n >= group.asked else f" of {group.asked:,}"
     return f"{clean(group.group)}{rate} (n {group.n:,}{of_all} rows)"
 
 

@@ -13,7 +13,7 @@ from pytest_biasaudit.stats.sum_of_gaps import Hits, count_hits, sum_of_gaps
 
 def drawn(seed: int, *, rows: int = 400, parts: int = 4) -> tuple[Hits, dict[str, Any]]:
     rng = np.random.default_rng(seed)
-    table = {
+    table: dict[str, Any] = {
         "hit": rng.random(rows) < 0.3,
         "inside": rng.random((rows, parts)) < 0.3,
         "count": rng.integers(1, 4, rows),

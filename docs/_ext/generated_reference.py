@@ -40,7 +40,9 @@ def write_all(folder: Path) -> None:
         "options.md": options(),
         "metrics.md": metrics(),
         "benchmarks.md": benchmarks(),
+        "tables.md": labelled_tables(),
         "recipes.md": recipes(),
+        "interventions.md": interventions(),
         "context-file.md": schema_tables(_schema("context/schema.json"), top="Top level"),
         "evidence.md": schema_tables(_schema("records/evidence.schema.json"), top="The file"),
         "python.md": python_names(),
@@ -151,6 +153,58 @@ def benchmarks() -> str:
     return "\n".join([table(("kind", "needs", "an item is a", "without `data`"), rows), *parts])
 
 
+def labelled_tables() -> str:
+    """Every key of audits of labelled tables, and the bundled lists of terms."""
+    from pytest_biasaudit.context.tabular import (
+        COLUMN_KEYS,
+        CORPUS,
+        DEFAULT_MINIMUM,
+        DEFAULT_WINDOW,
+        KEYS_OF,
+        TABULAR_KEYS,
+    )
+    from pytest_biasaudit.tables.term_lists import TERM_LISTS
+
+    defaults = {"minimum": DEFAULT_MINIMUM, "window": DEFAULT_WINDOW}
+    keys = [
+        (
+            _code(key.name),
+            key.shape.must,
+            ", ".join(_code(kind) for kind, own in KEYS_OF.items() if key in own),
+            _default(defaults.get(key.name)),
+            key.says,
+        )
+        for key in TABULAR_KEYS
+    ]
+    columns = [
+        (
+            _code(key.name),
+            key.shape.must,
+            "both" if key.name not in ("prediction", "score") else "`classifier`",
+            key.says,
+        )
+        for key in COLUMN_KEYS
+    ]
+    lists = [
+        (_code(one.name), one.title, "; ".join(_terms_of(*group) for group in one.groups), one.source)
+        for one in TERM_LISTS.values()
+    ]
+    return "\n".join(
+        [
+            "## Keys of the audit\n",
+            table(("key", "is", "of kind", "default", "meaning"), keys),
+            f"## Keys of `[audit.columns]`\n\nIn a `{CORPUS}` nothing is predicted, and `label` may be absent.\n",
+            table(("key", "is", "of kind", "meaning"), columns),
+            "## Bundled lists of terms\n",
+            table(("list", "is", "groups, the reference first", "source"), lists),
+        ]
+    )
+
+
+def _terms_of(group: str, terms: Sequence[str]) -> str:
+    return group if terms == (group,) else f"{group}: {', '.join(terms)}"
+
+
 def _default(value: object) -> str:
     return "none" if value is None else _code(json.dumps(value))
 
@@ -187,6 +241,32 @@ def recipes() -> str:
             settings.append(f"`{name}`: {rule.valid}; {needed or f'default {default}'}")
         rows.append((_code(f'{method.action} = "{method.name}"'), method.does, "<br>".join(settings) or "none"))
     return table(("step", "what it does", "settings"), rows)
+
+
+def interventions() -> str:
+    """Every intervention on data and on models, the lists of words they know, with what they rest on."""
+    from pytest_biasaudit.mitigation.data.methods import INTERVENTIONS as DATA
+    from pytest_biasaudit.mitigation.data.word_pairs import WORD_PAIRS
+    from pytest_biasaudit.mitigation.upstream.methods import INTERVENTIONS as UPSTREAM
+
+    parts = []
+    for heading, known in (("On data", DATA), ("On models", UPSTREAM)):
+        rows = []
+        for one in known.values():
+            settings = []
+            for name, rule in one.settings.items():
+                default = "none" if rule.default is None else json.dumps(rule.default)
+                settings.append(f"`{name}`: {rule.valid}; {'needed' if rule.required else f'default {default}'}")
+            seed = "yes" if one.draws else ""
+            rows.append(
+                (_code(one.name), f"{one.title}: {one.does}", "<br>".join(settings) or "none", seed, one.source)
+            )
+        parts.append(
+            f"## {heading}\n\n{table(('name', 'what it does', 'settings', 'draws by the seed', 'source'), rows)}"
+        )
+    pairs = [(_code(one.name), one.title, str(len(one.pairs)), one.source, one.caution) for one in WORD_PAIRS.values()]
+    parts.append(f"## Word pairs\n\n{table(('name', 'what', 'pairs', 'source', 'caution'), pairs)}")
+    return "\n".join(parts)
 
 
 # JSON Schemas

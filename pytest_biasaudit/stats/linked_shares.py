@@ -124,15 +124,6 @@ def ratio(pair: Pair, *, level: float) -> Found:
     )
 
 
-def p_independent(hit: Bools, group: Bools, known: Bools, count: Ints, cluster: Ints | None, *, level: float) -> float:
-    """Two-sided p of `hit` having nothing to do with `group`, among the `known` cells; 1 where nothing could tell."""
-    inside, outside = group & known, ~group & known
-    if not count[inside].sum() or not count[outside].sum():
-        return 1.0
-    p = difference(pair((hit, hit), (inside, outside), count, cluster), level=level).p
-    return p if math.isfinite(p) else 1.0
-
-
 def _clustered(
     hit: list[Bools] | tuple[Bools, ...], of: list[Bools] | tuple[Bools, ...], count: Ints, cluster: Ints
 ) -> tuple[list[Share], Floats]:

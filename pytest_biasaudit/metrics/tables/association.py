@@ -12,7 +12,9 @@ from dataclasses import replace
 
 from pytest_biasaudit.metrics.metric import Compared, Measured, nothing
 from pytest_biasaudit.metrics.tables.known_rows import KnownRows, figure, known_rows, no_label
-from pytest_biasaudit.stats.linked_shares import Found, Pair, difference, p_independent, pair, ratio
+from pytest_biasaudit.stats.linked_shares import pair
+from pytest_biasaudit.stats.part_of_whole import PartOfWhole, log_ratio
+from pytest_biasaudit.stats.part_of_whole import gap as part_gap
 from pytest_biasaudit.tables.tally import Tally
 
 HALF = 0.5
@@ -27,10 +29,10 @@ def share_gap(
     The interval knows that the rows of the label are among all rows. p is of group and label being independent.
     """
 
-    def gap(both: Pair, p: float) -> Measured:
-        return figure(difference(both, level=level), level=level, p=p, clusters=both.first.clustered)
+    def gap(both: PartOfWhole) -> Measured:
+        return figure(part_gap(both, level=level), level=level, clusters=both.part.clustered)
 
-    return tuple(_of_each_group(tally, attributes, label, minimum, gap, level))
+    return tuple(_of_each_group(tally, attributes, label, minimum, gap))
 
 
 def pmi(
@@ -42,18 +44,18 @@ def pmi(
     infinity. p is of group and label being independent. `seed` is not used.
     """
 
-    def information(both: Pair, p: float) -> Measured:
-        found, reason = in_nats(ratio(both, level=level)), ""
-        if both.first.hits == 0:
-            label_rows, group_rows, rows = both.first.n, both.second.hits, both.second.n
+    def information(both: PartOfWhole) -> Measured:
+        found, reason = log_ratio(both, level=level), ""
+        if both.with_whole.first.hits == 0:
+            label_rows, group_rows, rows = both.part.hits, both.with_whole.second.hits, both.with_whole.second.n
             value = math.log(HALF * (rows + 4 * HALF) / ((group_rows + 2 * HALF) * (label_rows + 2 * HALF)))
             found = replace(found, value=min(value, found.high))
             reason = (
                 "no row has both: the value is that of half a row more in each cell, and nothing bounds it from below"
             )
-        return figure(found, level=level, p=p, clusters=both.first.clustered, reason=reason)
+        return figure(found, level=level, clusters=both.part.clustered, reason=reason)
 
-    return tuple(_of_each_group(tally, attributes, label, minimum, information, level))
+    return tuple(_of_each_group(tally, attributes, label, minimum, information))
 
 
 def _of_each_group(
@@ -61,8 +63,7 @@ def _of_each_group(
     attributes: Sequence[str],
     label: str | None,
     minimum: int,
-    measure: Callable[[Pair, float], Measured],
-    level: float,
+    measure: Callable[[PartOfWhole], Measured],
 ) -> Iterator[Compared]:
     lacking = no_label(tally)
     yield from lacking
@@ -72,12 +73,12 @@ def _of_each_group(
     for name in tally.looked_at(label):
         of_label = rows.has(name) & rows.known
         for at, title in enumerate(rows.titles):
-            measured, rate = _measured(rows, name, at, minimum, measure, level)
+            measured, rate = _measured(rows, name, at, minimum, measure)
             yield Compared(groups=(title,), label=name, measured=measured, by_group=(rows.summary(at, of_label, rate),))
 
 
 def _measured(
-    rows: KnownRows, label: str, at: int, minimum: int, measure: Callable[[Pair, float], Measured], level: float
+    rows: KnownRows, label: str, at: int, minimum: int, measure: Callable[[PartOfWhole], Measured]
 ) -> tuple[Measured, float | None]:
     of_label, group = rows.has(label) & rows.known, rows.inside[:, at]
     reason = rows.too_few(of_label, f"with the label {label!r} and a group", minimum) or rows.too_few(
@@ -85,18 +86,15 @@ def _measured(
     )
     if reason:
         return nothing(reason), None
-    if not rows.tally.count[rows.known & ~rows.has(label)].sum():
+    if not rows.tally.count[rows.known & ~of_label].sum():
         return nothing(f"every row has the label {label!r}: group and label cannot go together more or less"), None
-    count, cluster = rows.tally.count, rows.tally.cluster
-    both = pair((group, group), (of_label, rows.known), count, cluster)
-    if both.second.hits == both.second.n:
+    if not rows.tally.count[rows.known & ~group].sum():
         return nothing(f"every row is of {rows.titles[at]!r}: group and label cannot go together more or less"), None
-    return measure(
-        both, p_independent(rows.has(label), group, rows.known, count, cluster, level=level)
-    ), both.first.rate
-
-
-def in_nats(found: Found) -> Found:
-    """A ratio as its logarithm; of 0, minus infinity."""
-    value, low, high = (math.log(one) if one > 0.0 else -math.inf for one in (found.value, found.low, found.high))
-    return replace(found, value=value, low=low, high=high)
+    count, cluster = rows.tally.count, rows.tally.cluster
+    rest = rows.known & ~of_label
+    both = PartOfWhole(
+        with_whole=pair((group, group), (of_label, rows.known), count, cluster),
+        with_rest=pair((group, group), (of_label, rest), count, cluster),
+        part=rows.share(of_label, rows.known),
+    )
+    return measure(both), both.with_whole.first.rate

@@ -65,7 +65,7 @@ METRICS: tuple[Metric, ...] = (
         kinds=KINDS,
         by_group=True,
         source="Log odds of the label in the group less those in the reference, with an informative Dirichlet prior (Monroe, "
-        "Colaresi and Quinn 2008, eqs. 16 and 19): one row, shared out over the labels as all rows are",
+        "Colaresi and Quinn 2008, eq. 16): one row, shared out over the labels as all rows are",
         of_table=_family("prevalence", "log_odds"),
     ),
     Metric(

@@ -12,10 +12,10 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 
 from pytest_biasaudit.metrics.metric import Compared, Measured, nothing
-from pytest_biasaudit.metrics.tables.association import in_nats
 from pytest_biasaudit.metrics.tables.known_rows import figure, known_rows, rows_summary
 from pytest_biasaudit.metrics.tables.make_up import all_alike
 from pytest_biasaudit.stats.linked_shares import Pair, Share, ratio
+from pytest_biasaudit.stats.part_of_whole import PartOfWhole, log_ratio
 from pytest_biasaudit.tables.tally import Tally
 
 
@@ -27,15 +27,13 @@ def word_rate_ratio(
     The `label` of each comparison is the name of the list of words.
     """
 
-    def against_first(all_shares: Sequence[Share], at: int) -> Pair:
-        return Pair(first=all_shares[at], second=all_shares[0])
-
-    def of_rates(both: Pair, words: str) -> Measured:
+    def of_rates(shares: Sequence[Share], at: int, words: str) -> Measured:
+        both = Pair(first=shares[at], second=shares[0])
         if both.second.hits == 0:
             return nothing(f"no row of the reference has one of {words!r} near its terms: the ratio is not defined")
         return figure(ratio(both, level=level), level=level, clusters=both.first.clustered)
 
-    return tuple(_by_list(tally, attributes, label, minimum, range_from=1, pair_of=against_first, measure=of_rates))
+    return tuple(_by_list(tally, attributes, label, minimum, range_from=1, measure=of_rates))
 
 
 def word_pmi(
@@ -47,29 +45,27 @@ def word_pmi(
     `seed` is not used.
     """
 
-    def against_all(all_shares: Sequence[Share], at: int) -> Pair:
-        mine = all_shares[at]
-        whole = _together(all_shares)
-        spread = whole.rate * (1.0 - whole.rate)
-        # The group's rows are among all: cov = var(group's share) n_group / n_all.
-        rho = (
-            math.sqrt(mine.rate * (1.0 - mine.rate) / spread) * math.sqrt(mine.n / whole.n)
-            if 0.0 < mine.rate < 1.0 and spread > 0.0
-            else 0.0
-        )
-        return Pair(first=mine, second=whole, correlation=min(1.0, rho))
-
-    def information(both: Pair, words: str) -> Measured:
-        if both.second.hits == 0:
+    def information(shares: Sequence[Share], at: int, words: str) -> Measured:
+        mine, whole = shares[at], _together(shares)
+        if whole.hits == 0:
             return nothing(f"no row has one of {words!r} near a term: nothing goes together")
-        found, reason = in_nats(ratio(both, level=level)), ""
-        if both.first.hits == 0:
-            value = math.log(0.5 / (both.first.n + 1.0)) - math.log(both.second.rate)
+        rest = _together([share for place, share in enumerate(shares) if place != at])
+        # The group's rows are among all: the covariance is the variance of its share times its part of all rows.
+        spread = whole.rate * (1.0 - whole.rate) * whole.n
+        rho = math.sqrt(mine.rate * (1.0 - mine.rate) * mine.n / spread) if spread > 0.0 else 0.0
+        both = PartOfWhole(
+            with_whole=Pair(first=mine, second=whole, correlation=rho),
+            with_rest=Pair(first=mine, second=rest),
+            part=Share(hits=mine.n, n=whole.n, units=whole.units, worth=whole.worth, df=whole.df),
+        )
+        found, reason = log_ratio(both, level=level), ""
+        if mine.hits == 0:
+            value = math.log(0.5 / (mine.n + 1.0)) - math.log(whole.rate)
             found = replace(found, value=min(value, found.high))
             reason = "no row has both: the value is that of half a row more, and nothing bounds it from below"
-        return figure(found, level=level, clusters=both.first.clustered, reason=reason)
+        return figure(found, level=level, clusters=mine.clustered, reason=reason)
 
-    return tuple(_by_list(tally, attributes, label, minimum, range_from=0, pair_of=against_all, measure=information))
+    return tuple(_by_list(tally, attributes, label, minimum, range_from=0, measure=information))
 
 
 def _by_list(
@@ -79,8 +75,7 @@ def _by_list(
     minimum: int,
     *,
     range_from: int,
-    pair_of: Callable[[Sequence[Share], int], Pair],
-    measure: Callable[[Pair, str], Measured],
+    measure: Callable[[Sequence[Share], int, str], Measured],
 ) -> Iterator[Compared]:
     """Each list of words and each group: against the reference, which is then no group of its own, or against all."""
     name = "*".join(attributes)
@@ -122,7 +117,7 @@ def _by_list(
                     if one.rows
                 ]
                 place = sum(1 for one in near[:at] if one.rows)
-                measured = measure(pair_of(shares, place), words)
+                measured = measure(shares, place, words)
             yield Compared(
                 groups=tuple(rows.titles[i] for i in shown),
                 label=words,

@@ -13,6 +13,7 @@ from pytest_biasaudit.metrics.tables.known_rows import KnownRows, figure, known_
 from pytest_biasaudit.stats.interval import Interval
 from pytest_biasaudit.stats.linked_shares import Pair, difference, pair, ratio
 from pytest_biasaudit.stats.log_odds import PRIOR_ROWS, log_odds_interval
+from pytest_biasaudit.stats.two_proportions import MIDP, MIDP_CLUSTERED
 from pytest_biasaudit.tables.tally import Tally
 
 
@@ -68,15 +69,11 @@ def log_odds(
             some = "no" if whole.hits == 0 else "every"
             return nothing(f"{some} row has the label {label!r}: the odds are not defined")
         found = log_odds_interval(both, prior=PRIOR_ROWS * whole.rate, prior_rows=PRIOR_ROWS, level=level)
-        clusters = ", clusters" if both.first.clustered else ""
+        clusters = both.first.clustered
         return Measured(
             value=found.value,
-            interval=Interval(
-                low=found.low, high=found.high, level=level, method=f"normal, Dirichlet prior of one row{clusters}"
-            ),
+            interval=Interval(low=found.low, high=found.high, level=level, method=MIDP_CLUSTERED if clusters else MIDP),
             p=difference(both, level=level).p,
-            standard_error=found.error,
-            df=found.df,
         )
 
     return tuple(_against_reference(tally, attributes, label, minimum, shrunk))

@@ -311,17 +311,20 @@ def _mid_p(x: Floats, rest: Floats, start: Floats, tail: float) -> Floats:
     beyond = np.where(all_alike, 1.0, rest)
 
     def over(rate: Floats) -> Floats:
-        more = np.where(all_alike, 0.0, betainc(x + 1.0, beyond, rate))
-        return np.asarray((betainc(x, rest + 1.0, rate) + more) / 2.0 - tail)
+        return np.asarray((betainc(x, rest + 1.0, rate) + betainc(x + 1.0, beyond, rate)) / 2.0 - tail)
 
-    low, high = start.copy(), np.where(all_alike, 1.0, betaincinv(x + 1.0, beyond, tail))
+    low, high = start.copy(), np.asarray(betaincinv(x + 1.0, beyond, tail))
     at_low, at_high = over(low), over(high)
-    for _ in range(12):
+    moved = np.zeros(x.shape)  # which end moved last: one that stays twice is given half its weight
+    for _ in range(10):
         with np.errstate(invalid="ignore", divide="ignore"):
             step = (low * at_high - high * at_low) / (at_high - at_low)
         middle = np.where(np.isfinite(step) & (step > low) & (step < high), step, (low + high) / 2.0)
         found = over(middle)
         under = found < 0.0
+        at_high = np.where(under & (moved < 0), at_high / 2.0, np.where(under, at_high, found))
+        at_low = np.where(~under & (moved > 0), at_low / 2.0, np.where(under, found, at_low))
         low, high = np.where(under, middle, low), np.where(under, high, middle)
-        at_low, at_high = np.where(under, found, at_low / 2.0), np.where(under, at_high / 2.0, found)
-    return low
+        moved = np.where(under, -1.0, 1.0)
+    # All alike there is nothing to solve: rate^x / 2 = tail.
+    return np.where(all_alike, (2.0 * tail) ** (1.0 / x), low)

@@ -108,7 +108,7 @@ def records() -> list[AuditRecord]:
     ]
 
 
-def many(labels: int = 28, groups: int = 2, *, rows: int = 40_000, seed: int = 0) -> Tally:
+def many(labels: int = 28, groups: int = 2, *, rows: int = 15_000, seed: int = 0) -> Tally:
     """A classifier of many labels, wrong more often about some groups; drawn, and counted cell by cell."""
     draw = random.Random(seed)
     names = tuple(f"group {at}" for at in range(groups))
@@ -132,7 +132,7 @@ def many(labels: int = 28, groups: int = 2, *, rows: int = 40_000, seed: int = 0
     )
 
 
-def terms(count: int = 50, *, rows: int = 4_000, seed: int = 0) -> Tally:
+def terms(count: int = 50, *, rows: int = 2_000, seed: int = 0) -> Tally:
     """Comments with scores, told apart by fifty terms, some of which a classifier takes for toxic."""
     draw = random.Random(seed)
     members = np.zeros((rows, count), dtype=bool)

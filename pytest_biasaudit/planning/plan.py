@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from pytest_biasaudit.context.declaration import BenchmarkAudit, Context, CounterfactualAudit, Limit
+from pytest_biasaudit.context.declaration import BenchmarkAudit, Context, CounterfactualAudit, Limit, TabularAudit
 from pytest_biasaudit.errors import EvidenceError, StatisticsError
 from pytest_biasaudit.metrics.measure import lower_comparisons
 from pytest_biasaudit.metrics.registry import METRICS
 from pytest_biasaudit.planning.benchmark import benchmark_lines
 from pytest_biasaudit.planning.limit_words import limit_in_words
 from pytest_biasaudit.planning.preview import Size, answer_in_words, people_in_words, size_of
+from pytest_biasaudit.planning.table import table_lines
 from pytest_biasaudit.prompts.counterfactual import build_prompts
 
 if TYPE_CHECKING:
@@ -28,8 +29,8 @@ def plan_lines(context: Context, *, power: float, evidence: Evidence | None) -> 
     power     chance to decide that the figures are given for
     evidence  an earlier run whose spread is used; None for an assumed one, which is printed
 
-    Raises ContextError when the context's prompts cannot be built, EvidenceError when no audit of the evidence is one of
-    this context's.
+    Raises ContextError when the context's prompts cannot be built, DataError when a table is not what its audit needs,
+    EvidenceError when no audit of the evidence is one of this context's.
     """
     lines = [f"{context.path}: {context.id}", ""]
     if any(isinstance(audit, CounterfactualAudit) for audit in context.audits):
@@ -54,6 +55,9 @@ def plan_lines(context: Context, *, power: float, evidence: Evidence | None) -> 
             lines.extend(f"    {line}" for line in _limit_lines(limit, audit, size, groups, mine, family, power))
     for benchmark in benchmarks:
         lines.extend(["", *benchmark_lines(context, benchmark)])
+    for audit in context.audits:
+        if isinstance(audit, TabularAudit):
+            lines.extend([*([""] if lines[-1] else []), *table_lines(context, audit, power=power)])
     return lines
 
 

@@ -6,9 +6,10 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from pytest_biasaudit.context.declaration import BenchmarkAudit, Context, CounterfactualAudit
+from pytest_biasaudit.context.declaration import BenchmarkAudit, Context, CounterfactualAudit, TabularAudit
 from pytest_biasaudit.planning.benchmark import benchmark_lines
 from pytest_biasaudit.planning.limit_words import limit_in_words
+from pytest_biasaudit.planning.table import table_lines
 from pytest_biasaudit.prompts.counterfactual import build_prompts
 from pytest_biasaudit.prompts.prompt import Prompt
 
@@ -50,6 +51,9 @@ def check_lines(context: Context) -> list[str]:
     for audit in context.audits:
         if isinstance(audit, BenchmarkAudit):
             lines.extend(f"  {line}" for line in benchmark_lines(context, audit))
+            continue
+        if isinstance(audit, TabularAudit):
+            lines.extend(f"  {line}" for line in table_lines(context, audit, power=None))
             continue
         assert isinstance(audit, CounterfactualAudit)
         size = size_of(audit, build_prompts(context, audit, seed=0))

@@ -7,7 +7,8 @@ nothing of other held-out rows.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from statistics import fmean, stdev
 
 from pytest_biasaudit.mitigation.study.plan import NONE, Intervention
@@ -18,6 +19,8 @@ METHOD = "t over seeds"
 SWEPT = "target-rate"
 RATE = "rate"
 Pair = tuple[str, str]
+ALIKE = 1e-12
+"""Seeds that differ by no more give the same."""
 _BASE = Figure(value=None, interval=None, reason="what the others are held against")
 
 
@@ -25,30 +28,33 @@ def lever_rows(cells: Sequence[StudyCell], *, level: float, majority: float) -> 
     """One row a pair of levers, in the order of the cells; the first is neither lever, and helps nobody.
 
     majority  share of the largest label: a classifier that knows no more has no gap, and is no help
+
+    Intervals are each at their own level. The word is not: it takes Holm's p over all rows, since among many levers that do
+    nothing some would seem to help.
     """
+    from pytest_biasaudit.stats.multiplicity import holm
+
     by = _by_pair(cells)
     before = by.get((NONE, NONE), {})
+    drawn = [_changes(after, before) for after in by.values()]
+    chances = [None if pair == (NONE, NONE) else _chance(one.rms) for pair, one in zip(by, drawn, strict=True)]
+    adjusted = iter(holm([p for p in chances if p is not None]))
     rows = []
-    for (upstream, data), after in by.items():
-        shared = [seed for seed in after if seed in before]
-        pairs = [(after[seed], before[seed]) for seed in shared]
-        rms = over_seeds([cell.rms.value for cell in after.values()], level=level)
-        accuracy = over_seeds([cell.accuracy.value for cell in after.values()], level=level)
-        lost = over_seeds([_difference(a.accuracy.value, b.accuracy.value) for a, b in pairs], level=level)
-        change = over_seeds([_difference(a.rms.value, b.rms.value) for a, b in pairs], level=level)
+    for ((upstream, data), after), moved, p in zip(by.items(), drawn, chances, strict=True):
+        change = over_seeds(moved.rms, level=level, within=(-1.0, 1.0))
+        accuracy = over_seeds([cell.accuracy.value for cell in after.values()], level=level, within=(0.0, 1.0))
         itself = (upstream, data) == (NONE, NONE)
-        if itself:
-            change = lost = _BASE
-        helped, reason = _word(change, accuracy, majority, itself=itself)
+        said = (_BASE, _BASE) if itself else (change, over_seeds(moved.accuracy, level=level, within=(-1.0, 1.0)))
+        helped, reason = _word(said[0], accuracy, majority, p=None if p is None else next(adjusted), level=level)
         rows.append(
             LeverRow(
                 upstream=upstream,
                 data=data,
-                seeds=len(shared),
-                rms=rms,
-                change=change,
+                seeds=len(moved.rms),
+                rms=over_seeds([cell.rms.value for cell in after.values()], level=level, within=(0.0, 1.0)),
+                change=said[0],
                 accuracy=accuracy,
-                accuracy_change=lost,
+                accuracy_change=said[1],
                 helped=helped,
                 reason=reason,
             )
@@ -77,8 +83,8 @@ def unit_rows(cells: Sequence[StudyCell], *, level: float) -> tuple[UnitRow, ...
                     group=unit.group,
                     prevalence=_mean([one.prevalence for one in here.values()]),
                     score=_mean([one.upstream for one in here.values()]),
-                    gap=over_seeds([one.gap.value for one in here.values()], level=level),
-                    change=_BASE if itself else over_seeds(moved, level=level),
+                    gap=over_seeds([one.gap.value for one in here.values()], level=level, within=(-1.0, 1.0)),
+                    change=_BASE if itself else over_seeds(moved, level=level, within=(-1.0, 1.0)),
                 )
             )
     return tuple(rows)
@@ -106,16 +112,20 @@ def sweep_rows(cells: Sequence[StudyCell], data: Sequence[Intervention], *, leve
                     label=label,
                     rate=rate,
                     reached=_mean([unit.prevalence for here in units for unit in here]),
-                    rms=over_seeds([cell.rms.value for cell in some], level=level),
-                    gap=over_seeds([_mean([unit.gap.value for unit in here]) for here in units], level=level),
-                    accuracy=over_seeds([cell.accuracy.value for cell in some], level=level),
+                    rms=over_seeds([cell.rms.value for cell in some], level=level, within=(0.0, 1.0)),
+                    gap=over_seeds(
+                        [_mean([unit.gap.value for unit in here]) for here in units], level=level, within=(-1.0, 1.0)
+                    ),
+                    accuracy=over_seeds([cell.accuracy.value for cell in some], level=level, within=(0.0, 1.0)),
                 )
             )
     return tuple(rows)
 
 
-def over_seeds(values: Sequence[float | None], *, level: float) -> Figure:
+def over_seeds(values: Sequence[float | None], *, level: float, within: tuple[float, float]) -> Figure:
     """The mean of one figure a seed, with its t interval; a value that is missing makes the whole figure say so.
+
+    within  the figure's range: no end lies beyond it
 
     Seeds that all give the same leave no interval: one of no width would look certain.
     """
@@ -129,25 +139,52 @@ def over_seeds(values: Sequence[float | None], *, level: float) -> Figure:
     if len(there) < 2:
         return Figure(value=mean, interval=None, reason="one seed: how far another would lie from it is not known")
     spread = stdev(there)
-    if not spread > 1e-12:
+    if not spread > ALIKE:
         return Figure(
             value=mean, interval=None, reason=f"all {len(there)} seeds give the same: they do not say how sure it is"
         )
     from scipy.special import stdtrit
 
     half = float(stdtrit(len(there) - 1, (1 + level) / 2)) * spread / math.sqrt(len(there))
-    return Figure(value=mean, interval=Interval(low=mean - half, high=mean + half, level=level, method=METHOD))
+    ends = max(within[0], mean - half), min(within[1], mean + half)
+    return Figure(value=mean, interval=Interval(low=ends[0], high=ends[1], level=level, method=METHOD))
 
 
-def _word(change: Figure, accuracy: Figure, majority: float, *, itself: bool) -> tuple[Helped, str]:
-    if itself:
-        return "cannot tell", "what the others are held against"
-    if change.interval is None:
+@dataclass(frozen=True, kw_only=True)
+class _Changes:
+    """Seed by seed, with the levers less without."""
+
+    rms: tuple[float | None, ...]
+    accuracy: tuple[float | None, ...]
+
+
+def _changes(after: Mapping[int, StudyCell], before: Mapping[int, StudyCell]) -> _Changes:
+    pairs = [(after[seed], before[seed]) for seed in after if seed in before]
+    return _Changes(
+        rms=tuple(_difference(a.rms.value, b.rms.value) for a, b in pairs),
+        accuracy=tuple(_difference(a.accuracy.value, b.accuracy.value) for a, b in pairs),
+    )
+
+
+def _chance(values: Sequence[float | None]) -> float | None:
+    """Two-sided p of no change, by t over seeds; None where there is no interval either."""
+    there = [value for value in values if value is not None]
+    if len(there) < len(values) or len(there) < 2 or not stdev(there) > ALIKE:
+        return None
+    from scipy.special import stdtr
+
+    return 2.0 * float(stdtr(len(there) - 1, -abs(fmean(there)) / (stdev(there) / math.sqrt(len(there)))))
+
+
+def _word(change: Figure, accuracy: Figure, majority: float, *, p: float | None, level: float) -> tuple[Helped, str]:
+    if change.interval is None or change.value is None:
         return "cannot tell", change.reason
-    if change.interval.low > 0:
-        return "hurt", ""
-    if change.interval.high >= 0:
+    if change.interval.low <= 0.0 <= change.interval.high:
         return "cannot tell", "the interval of the change holds 0"
+    if p is None or p > 1.0 - level:
+        return "cannot tell", "among so many levers one that does nothing would often seem to do as much (Holm)"
+    if change.value > 0.0:
+        return "hurt", ""
     least = accuracy.value if accuracy.interval is None else accuracy.interval.low
     if least is None or least <= majority:
         said = "nothing" if accuracy.value is None else f"{accuracy.value:.2f}"

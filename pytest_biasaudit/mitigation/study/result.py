@@ -26,7 +26,7 @@ __all__ = [
 ]
 
 Helped = Literal["helped", "hurt", "cannot tell"]
-"""Of a lever and the gap: its interval over seeds lies wholly below 0, wholly above, or neither."""
+"""Of a lever and the gap: its interval over seeds lies wholly below 0, wholly above, or neither; Holm over all levers."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -53,9 +53,12 @@ def scrub(
         pl.col(column).cast(pl.String).str.replace_all(pattern_of(chosen), sign.replace("$", "$$"))
     )[column]
     if names is not None:
-        own = table.frame[names].cast(pl.String).to_list()
+        said = table.frame[names]
+        own = (said.list.join(" ") if said.dtype == pl.List(pl.String) else said.cast(pl.String)).to_list()
         found = pl.Series(
-            column, [_without_names(text, said, sign) for text, said in zip(found, own, strict=True)], dtype=pl.String
+            column,
+            [_without_names(text, person, sign) for text, person in zip(found, own, strict=True)],
+            dtype=pl.String,
         )
     moved = int((found != texts).sum())
     return changed(

@@ -123,8 +123,14 @@ def one_of(there: Sequence[str], name: str | None, *, what: str, source: str) ->
 
 
 def drawing(seed: int, *names: str) -> np.random.Generator:
-    """The generator of one stratum: other strata, and the order of rows elsewhere, do not move what it draws."""
+    """The generator of one stratum: other strata, and the order of rows elsewhere, do not move what it draws.
+
+    Raises DataError for a seed below 0.
+    """
     import numpy as np
+
+    if seed < 0:
+        raise DataError("seed", [f"{seed} is below 0; it must be a whole number from 0"])
 
     digest = hashlib.sha256("\x00".join(names).encode("utf-8", "surrogatepass")).digest()
     return np.random.default_rng([seed, int.from_bytes(digest[:8], "big")])

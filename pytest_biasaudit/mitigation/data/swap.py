@@ -85,6 +85,8 @@ class WordPairs:
         def other(found: re.Match[str]) -> str:
             said = found[0]
             lower = said.lower()
+            if lower not in self._listed:
+                return said
             decided = self._decided.get(lower)
             if decided is not None:
                 behind = _BEHIND.match(text, found.end())
@@ -119,11 +121,19 @@ class WordPairs:
         return both | dict(self.one_way)
 
     @cached_property
+    def _listed(self) -> frozenset[str]:
+        return frozenset(self.words)
+
+    @cached_property
     def _decided(self) -> dict[str, ByNext]:
         return {one.word: one for one in self.by_next}
 
     @cached_property
     def _pattern(self) -> re.Pattern[str]:
+        if all(re.fullmatch(r"\w+", word) for word in self.words):
+            return re.compile(
+                r"\w+"
+            )  # every word is looked up: a hundred alternatives at each would take ten times as long
         longest_first = sorted(self.words, key=lambda word: (-len(word), word))
         return re.compile(rf"(?<!\w)(?:{'|'.join(map(re.escape, longest_first))})(?!\w)", re.I)
 

@@ -133,3 +133,8 @@ def test_attributes_can_be_crossed() -> None:
     assert sorted(made.frame.select("sex", "race").rows()) == [("f", "b"), ("f", "w"), ("m", "b"), ("m", "w")]
     with pytest.raises(DataError, match="must be named"):
         down_sample(table, seed=1)
+
+
+def test_a_seed_below_nought_is_refused() -> None:
+    with pytest.raises(DataError, match="-1 is below 0"):
+        down_sample(cells(SKEWED), seed=-1)

@@ -59,3 +59,9 @@ def test_what_cannot_be_scrubbed_is_said() -> None:
 
 def test_a_scrub_that_finds_nothing_says_so() -> None:
     assert "nothing was changed" in scrub(table_of([("a", "w", "no such word")])).changes[-1].note
+
+
+def test_names_may_be_a_list_in_each_row() -> None:
+    table = table_of([("a", "w", "Ann met Lee and Bo")])
+    named = replace(table, frame=table.frame.with_columns(pl.Series("names", [["Ann", "Lee"]])))
+    assert texts(scrub(named, terms=["she"], names="names")) == ["_ met _ and Bo"]

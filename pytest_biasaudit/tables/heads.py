@@ -28,6 +28,8 @@ class Head:
     names: tuple[str, ...]
     lines: int = 0
     """Lines that the head of a CSV takes up."""
+    alone: bool = False
+    """Whether a CSV holds nothing under its head."""
 
 
 def head_of(path: Path, kind: str, *, name: str) -> Head:
@@ -119,7 +121,8 @@ def _csv_head(path: Path, name: str) -> Head:
     names = next(csv.reader([text], strict=False), [])
     if not any(one.strip() for one in names):
         raise DataError(name, ["line 1 is blank, and should be the names of the columns"])
-    return Head(names=tuple(names), lines=taken)
+    below = start[len(record) :] or (b"..." if path.stat().st_size > len(start) else b"")
+    return Head(names=tuple(names), lines=taken, alone=not below.strip(b"\r\n"))
 
 
 def _json_keys(path: Path) -> tuple[str, ...]:

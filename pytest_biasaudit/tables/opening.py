@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from glob import escape
 from pathlib import Path
 
 import polars as pl
@@ -70,7 +71,7 @@ def whole(file: TableFile, columns: Columns) -> pl.DataFrame:
         with reading(file, columns):
             if file.format == "jsonl":
                 typed = {name: pl.String for _, name, _ in used}
-                raw = pl.scan_ndjson(path, schema_overrides=typed, infer_schema_length=None)
+                raw = pl.scan_ndjson(_plain(path), schema_overrides=typed, infer_schema_length=None)
             else:
                 raw = _scan(path, file, head.names, head)
             schema = raw.collect_schema()
@@ -145,10 +146,12 @@ def _scan(path: Path, file: TableFile, names: Sequence[str], head: Head | None) 
         return pl.scan_parquet(path, glob=False)
     if file.format == "jsonl":
         # Everything as text, and no guess from the first rows: the spelling of a later row cannot break the reading.
-        return pl.scan_ndjson(path, schema=dict.fromkeys(names, pl.String))
+        return pl.scan_ndjson(_plain(path), schema=dict.fromkeys(names, pl.String))
     head = head or head_of(path, "csv", name=file.name)
     # Cells beyond the head fall into two columns more, and so are seen: polars drops them where a column is not wanted.
     every = [*_once(head.names), *_BEYOND]
+    if head.alone:
+        return pl.LazyFrame(schema=dict.fromkeys(every, pl.String))
     frame = pl.scan_csv(
         path,
         schema=dict.fromkeys(every, pl.String),
@@ -163,6 +166,11 @@ def _scan(path: Path, file: TableFile, names: Sequence[str], head: Head | None) 
             height = frame.select(pl.len()).collect().item()
         frame = frame.head(max(height - blank, 0))
     return frame
+
+
+def _plain(path: Path) -> str:
+    """A path in which "[" and "*" stand for themselves: polars takes a path of JSON lines for a pattern."""
+    return escape(str(path))
 
 
 def _once(names: Sequence[str]) -> list[str]:

@@ -119,14 +119,15 @@ def _from_hub(source: str, offline: bool) -> tuple[Path, tuple[str, ...]]:
 
     inside = inside.strip("/")
     named = PurePosixPath(inside).suffix.lower() in ENDINGS
-    if named:
-        wanted = [inside]
-    else:
-        wanted = [f"{inside}/*{ending}" if inside else f"*{ending}" for ending in ENDINGS]
+    whole = [f"{inside}/*{ending}" if inside else f"*{ending}" for ending in ENDINGS]
     try:
         folder = Path(
             snapshot_download(
-                name, repo_type="dataset", revision=revision, allow_patterns=wanted, local_files_only=offline
+                name,
+                repo_type="dataset",
+                revision=revision,
+                allow_patterns=[inside] if named else whole,
+                local_files_only=offline,
             )
         )
     except Exception as error:  # network, permission and cache errors alike: the data cannot be had

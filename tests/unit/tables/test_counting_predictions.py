@@ -14,6 +14,7 @@ from pytest_biasaudit.errors import DataError
 from pytest_biasaudit.tables.answers import Answers
 from pytest_biasaudit.tables.counting import count_predictions, tally_of
 from pytest_biasaudit.tables.source import TableFile, locate
+from pytest_biasaudit.tables.table import Table, read_table
 from pytest_biasaudit.tables.tally import Tally
 from pytest_biasaudit.tables.terms import term_column
 
@@ -267,12 +268,26 @@ def test_a_corpus_has_no_predictions_and_may_have_no_labels() -> None:
 
 
 def test_the_parts_of_a_sharded_table_are_one(tmp_path: Path) -> None:
-    for name, text in (("a.csv", "g,y,p\nm,1,1\n\n"), ("b.csv", "p,y,g\n0,1,w\n0,1,w\n")):
+    for name, text in (("a.csv", "g,y,p\nm,1,1\n\n"), ("b.csv", "p,y,g\n0,1,w\n0,1,w\n"), ("c.csv", "g,y,p\n")):
         (tmp_path / name).write_text(text)
-    file = TableFile(
-        source="hub:x@1", paths=(tmp_path / "a.csv", tmp_path / "b.csv"), format="csv", sha256="0", bytes=0
-    )
+    paths = tuple(tmp_path / name for name in ("a.csv", "b.csv", "c.csv"))
+    file = TableFile(source="hub:x@1", paths=paths, format="csv", sha256="0", bytes=0)
     assert cells(count_predictions(file, audit())) == {("m", "1", "1"): 1, ("w", "1", "0"): 2}
+
+
+@pytest.mark.parametrize("ending", [".csv", ".jsonl", ".parquet"])
+def test_a_path_with_the_signs_of_a_pattern_is_one_path(ending: str, tmp_path: Path) -> None:
+    folder = tmp_path / "run[1]"
+    folder.mkdir()
+    frame = pl.DataFrame({"g": ["m", "w"], "y": ["1", "0"], "p": ["1", "1"]})
+    path = Table(frame=frame, columns=COLUMNS, source="t").write(folder / f"t{{a}}[b]{ending}")
+    assert count_predictions(locate(path.name, beside=folder, sha256=None, offline=True), audit()).rows == 2
+    assert read_table(path, COLUMNS).rows == 2
+
+
+def test_a_head_of_several_lines_is_the_head(tmp_path: Path) -> None:
+    text = '"a\nb",g,y,p\n"1\n2",m,1,1\n,w,0,1\n'
+    assert cells(count_predictions(table(tmp_path, text), audit())) == {("m", "1", "1"): 1, ("w", "0", "1"): 1}
 
 
 def test_compas_by_race_has_the_published_numbers_of_defendants(shared_data: Path) -> None:

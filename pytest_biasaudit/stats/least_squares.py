@@ -20,6 +20,8 @@ from pytest_biasaudit.errors import StatisticsError
 
 Floats = NDArray[np.float64]
 
+EXACT = 1e-20
+"""Residuals whose squares come to this share of the outcome's are rounding."""
 ALONE = 1e-10
 """Below this, 1 minus a leverage is 0: a cluster settles a direction alone, and its residuals there say nothing."""
 
@@ -71,6 +73,10 @@ def least_squares(
     bread: Floats = np.linalg.inv(design.T @ design).astype(np.float64)
     values = bread @ design.T @ outcome
     left = outcome - design @ values
+    if float(left @ left) <= EXACT * spread:
+        raise StatisticsError(
+            "the fit is exact, which leaves its coefficients without a variance: it would look certain"
+        )
     weights = _adjusted(design, bread, place, len(numbers))
     # One score a cluster and column: what the cluster adds to the coefficient's error.
     scores = np.zeros((len(numbers), columns))

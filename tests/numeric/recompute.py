@@ -3,9 +3,9 @@
     python tests/numeric/recompute.py evidence.json
 
 Reads JSON; needs numpy and scipy; imports nothing of the package (the formulas are in `recompute_formulas.py` and
-`recompute_rates.py` beside it, those of stereotype benchmarks are found from `recompute_benchmarks.py`). Prints how many
-figures it recomputed and the largest deviation, relative to the figure where that is above 1; exits with 1 when a figure
-deviates by more than 1e-9, or is there on one side only.
+`recompute_rates.py` beside it, those of stereotype benchmarks are found from `recompute_benchmarks.py`, those of labelled
+tables stand in `recompute_tables.py`). Prints how many figures it recomputed and the largest deviation, relative to the figure
+where that is above 1; exits with 1 when a figure deviates by more than 1e-9, or is there on one side only.
 """
 
 from __future__ import annotations
@@ -42,6 +42,7 @@ from recompute_recovery import (  # type: ignore[import-not-found]  # beside the
     group_change,
 )
 from recompute_removed import removed  # type: ignore[import-not-found]  # beside the script
+from recompute_tables import RecomputedTable  # type: ignore[import-not-found]  # beside the script
 
 CLOSE = 1e-9
 REMOVED = "bias_removed"
@@ -348,7 +349,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     figures: dict[str, tuple[float | None, float | None]] = {}
     estimates = unmeasured = drawn = 0
     for audit in evidence["audits"]:
-        one = (Recomputed if audit["kind"] == "counterfactual" else RecomputedBenchmark)(evidence, audit)
+        of_kind = {"counterfactual": Recomputed, "classifier": RecomputedTable, "corpus": RecomputedTable}
+        one = of_kind.get(audit["kind"], RecomputedBenchmark)(evidence, audit)
         one.run()
         drawn += getattr(one, "drawn", 0)
         figures.update(one.found)

@@ -97,8 +97,8 @@ def options() -> str:
 
 
 def metrics() -> str:
-    """Every registered metric: a table to choose from, then a section for each."""
-    from pytest_biasaudit.metrics.registry import METRICS
+    """Every registered metric: a table to choose from, then a section for each, with what its name means in audits of tables."""
+    from pytest_biasaudit.metrics.registry import ELSEWHERE, METRICS
 
     judged = {
         "distance": "the distance from the ideal value",
@@ -106,23 +106,35 @@ def metrics() -> str:
         "value": "the value itself",
     }
     rows = [
-        (f"[`{m.name}`](#{m.name.replace('_', '-')})", m.title, _unit(m.unit), ", ".join(m.kinds), m.direction)
+        (
+            f"[`{m.name}`](#{m.name.replace('_', '-')})",
+            m.title,
+            _unit(m.unit),
+            ", ".join([*m.kinds, *(kind for other in ELSEWHERE.get(m.name, ()) for kind in other.kinds)]),
+            m.direction,
+        )
         for m in METRICS.values()
     ]
     parts = [table(("metric", "is", "unit", "outcome or benchmark kinds", "direction"), rows)]
     for m in METRICS.values():
-        low, high = (f"{end:g}" for end in m.range)
         parts.append(f"({m.name.replace('_', '-')})=\n## `{m.name}`: {m.title[0].lower()}{m.title[1:]}\n")
-        parts.append(f"{m.source}.\n")
-        parts.append(
-            f"{_compares(m)}. Unit: {_unit(m.unit)}. Range: {low} to {high}. Ideal: {m.ideal:g}. "
-            f"A limit is held against {judged[m.judged]}.\n"
-        )
+        for own in (m, *ELSEWHERE.get(m.name, ())):
+            low, high = (f"{end:g}" for end in own.range)
+            kinds = " and ".join(_code(kind) for kind in own.kinds)
+            where = "" if own is m else f"In audits of kind {kinds}: "
+            parts.append(f"{where}{own.source}.\n")
+            parts.append(
+                f"{_compares(own)}. Unit: {_unit(own.unit)}. Range: {low} to {high}. Ideal: {own.ideal:g}. "
+                f"A limit is held against {judged[own.judged]}.\n"
+            )
     return "\n".join(parts)
 
 
 def _compares(metric: Metric) -> str:
     """What a limit on a metric is about."""
+    if metric.of_table is not None:
+        groups = "compares groups" if metric.by_group else "over all rows: a limit names no attribute"
+        return f"Of a labelled table, {groups}"
     if metric.items is None:
         return "Compares groups" if metric.by_group else "Over all answers: a limit names no attribute"
     ways = [f'by {part} (`attribute = "{part}"`)' if part else "over all items" for part in metric.split_by]

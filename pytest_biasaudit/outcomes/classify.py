@@ -5,6 +5,7 @@ Knows tables, the model protocol and the journal. Counting rows with their answe
 
 from __future__ import annotations
 
+import json
 import math
 import re
 from collections.abc import Sequence
@@ -12,7 +13,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from pytest_biasaudit.context.declaration import ClassifierAudit, Columns
-from pytest_biasaudit.context.spelling import did_you_mean, listed, shown
+from pytest_biasaudit.context.spelling import did_you_mean, listed
 from pytest_biasaudit.errors import DataError
 from pytest_biasaudit.models.protocol import Classifies, Model
 from pytest_biasaudit.outcomes.asking import Asker, Watch
@@ -163,7 +164,9 @@ def _unknown(labels: Sequence[str], model: Classifies) -> str:
         return ""
     name, near = model.identity.name, did_you_mean(unknown[0], model.labels)
     if all(re.fullmatch(r"LABEL_\d+", label) for label in model.labels):
-        example = ", ".join(f'"{number}": {shown(label)}' for number, label in enumerate(labels[:2]))
+        example = ", ".join(
+            f'"{number}": {json.dumps(label, ensure_ascii=False)}' for number, label in enumerate(labels[:2])
+        )
         return (
             f"{name!r} does not say what its labels are called ({_some(model.labels)} are stand-ins of transformers), and the "
             f"table has {_some(labels)}: name them in its config.json as the table spells them, such as "

@@ -10,7 +10,7 @@ import copy
 import hashlib
 import json
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, replace
 from importlib import metadata
@@ -37,14 +37,17 @@ from pytest_biasaudit.training.split import split
 from pytest_biasaudit.training.teach import forget, teach
 
 if TYPE_CHECKING:
+    from pytest_biasaudit.models.protocol import Model
     from pytest_biasaudit.tables.table import Change, Table
     from pytest_biasaudit.training.plan import Batch
 
-__all__ = ["FineTuning", "finetune"]
+__all__ = ["FineTuning", "finetune", "taught"]
 
 REVISION = 1
 """Raised whenever the same settings would give another classifier: those kept are then taught anew."""
 LIBRARIES = ("torch", "transformers", "accelerate", "tokenizers", "safetensors", "peft")
+STEP = "1 finetune classifier"
+"""Where `identity.achieved["steps"]` says what came of the teaching."""
 EVALUATED_AT_ONCE = 32
 Watch = Callable[[str, int], AbstractContextManager[Callable[[int], None]]]
 """Shows how far the teaching has come: watch(what, steps) gives a function to call with steps as they are taken."""
@@ -70,7 +73,7 @@ def finetune(
     name   for reports; None: the base's with "+finetune"
 
     Its labels are the table's, in the order of their spelling. `identity.recipe` says what it was taught on (the table's
-    digest and what was done to the table before) and how; `identity.achieved` what came of it.
+    digest and what was done to the table before) and how; `taught(model)` what came of it.
 
     Raises TrainingError: quantised weights, no such classifier in transformers, one label only, a row weight that is
     negative or no number, a loss that is no number. Raises ModelError for a base that was changed since it was loaded.
@@ -78,8 +81,8 @@ def finetune(
     settings = settings or FineTuning()
     base.refuse_if_changed()
     pooling = pooling_of(base, settings.pooling, frozen=settings.frozen)
-    taught, held = split(table, settings.held_out, seed) if settings.held_out else (table, None)
-    rows = labelled(taught, settings)
+    kept, held = split(table, settings.held_out, seed) if settings.held_out else (table, None)
+    rows = labelled(kept, settings)
     module = with_head(base, rows.labels, pooling=pooling, seed=seed)
     if settings.device is not None:
         module = module.to(settings.device)
@@ -97,8 +100,17 @@ def finetune(
     )
     step = _step(table, settings, pooling, seed)
     folder = _folder(home, base, table, step, module)
-    figures = _taught(work, folder, home, title, watch or _unwatched)
+    figures = _teach(work, folder, home, title, watch or _unwatched)
     return _classifier(work, title, step, figures, table)
+
+
+def taught(model: Model) -> Mapping[str, Any]:
+    """What came of a fine-tuning: rows, losses, seconds, the accuracy on rows held out. Raises TrainingError without one."""
+    steps = model.identity.achieved.get("steps")
+    facts = steps.get(STEP) if isinstance(steps, Mapping) else None
+    if not isinstance(facts, Mapping):
+        raise TrainingError(f"{model.identity.name} says nothing of a fine-tuning")
+    return facts
 
 
 @dataclass(kw_only=True, eq=False)
@@ -124,7 +136,7 @@ class _Work:
 # -- the parts ----------------------------------------------------------------------------------------------------------
 
 
-def _taught(work: _Work, folder: Path | None, home: Path | None, title: str, watch: Watch) -> dict[str, object]:
+def _teach(work: _Work, folder: Path | None, home: Path | None, title: str, watch: Watch) -> dict[str, object]:
     """Teaches the module, or recalls what was taught. What came of it."""
     from filelock import FileLock
 
@@ -209,7 +221,7 @@ class _Loss:
 
 def _figures(run: Taught, plan: Plan) -> dict[str, object]:
     return {
-        "steps": plan.steps,
+        "steps_taken": plan.steps,
         "loss_curve": [[step, loss] for step, loss in run.curve],
         "loss_first": run.curve[0][1],
         "loss_last": run.curve[-1][1],
@@ -232,13 +244,10 @@ def _classifier(
 ) -> TransformerClassifier:
     base, module = work.base, work.module
     counts = torch.bincount(torch.from_numpy(work.rows.label), minlength=len(work.rows.labels)).tolist()
-    achieved: dict[str, object] = {
+    facts: dict[str, object] = {
         "rows_taught": len(work.rows.texts),
         "rows_left_out": work.rows.left_out,
         "labels": [f"{label}: {count}" for label, count in zip(work.rows.labels, counts, strict=True)],
-        "data": table.source,
-        "data_sha256": table.digest,
-        "data_changes": [_plain_change(change) for change in table.changes],
         **figures,
     }
     identity = replace(
@@ -251,7 +260,7 @@ def _classifier(
         parent=base.identity.name,
         parent_digest=base.identity.digest,
         recipe=(step,),
-        achieved=achieved,
+        achieved={"notes": _notes(facts), "steps": {STEP: facts}},
         libraries=library_versions(),
         lacks="it gives labels, and predicts no word",
         cacheable=_pinned(base, module),
@@ -283,20 +292,20 @@ def _in_words(change: Change) -> str:
     return f"{change.method}{f' ({told}{seed})' if told or seed else ''}: {change.before} rows to {change.after}"
 
 
-def _plain_change(change: Change) -> dict[str, object]:
-    return {
-        "method": change.method,
-        "settings": dict(change.settings),
-        "seed": change.seed,
-        "before": change.before,
-        "after": change.after,
-        "removed": change.removed,
-        "added": change.added,
-        "changed": change.changed,
-        "weighted": change.weighted,
-        "digest_before": change.digest_before,
-        "digest_after": change.digest_after,
-    }
+def _notes(facts: dict[str, object]) -> list[str]:
+    """What must be known wherever the classifier is shown."""
+    notes = []
+    first, last = facts.get("loss_first"), facts["loss_last"]
+    assert isinstance(last, float)
+    if isinstance(first, float) and not last < first:
+        notes.append(
+            f"The classifier did not learn: the loss of its first batch was {first:.4g}, of its last {last:.4g}."
+        )
+    if facts.get("converged") is False:
+        notes.append("The head was not fitted to the end: its loss still falls. Give a larger weight_decay.")
+    if facts["texts_cut"]:
+        notes.append(f"{facts['texts_cut']} of {facts['rows_taught']} texts were cut in teaching: see max_length.")
+    return notes
 
 
 def _tokenizer_of(base: TransformerModel, module: Any, settings: FineTuning) -> Any:

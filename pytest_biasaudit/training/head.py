@@ -13,7 +13,7 @@ import torch
 
 from pytest_biasaudit.compression.copying import copy_of
 from pytest_biasaudit.errors import RecipeError, TrainingError
-from pytest_biasaudit.models.kind import looks_both_ways
+from pytest_biasaudit.models.kind import MEAN_POOLED, looks_both_ways
 from pytest_biasaudit.models.transformer import TransformerModel
 
 Pooling = Literal["own", "mean"]
@@ -26,6 +26,8 @@ def pooling_of(base: TransformerModel, wanted: Pooling | None, *, frozen: bool) 
     if wanted is not None:
         return wanted
     module: Any = base.module
+    if type(module).__name__ == MEAN_POOLED:
+        return "mean"
     both_ways = looks_both_ways(module.config) if hasattr(module, "config") else False
     return "mean" if both_ways and (frozen or isinstance(base, EncoderModel)) else "own"
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from pytest_biasaudit.errors import TrainingError
 
@@ -14,15 +14,18 @@ if TYPE_CHECKING:
     from pytest_biasaudit.tables.table import Table
 
 
+T = TypeVar("T")
+
+
 def split(table: Table, share: float, seed: int) -> tuple[Table, Table]:
     """(rows to teach, rows held out), each in the table's order; every row is in one of them.
 
     share  of the rows that are held out, 0 to 1
     seed   same table, share and seed, same rows
 
-    The rows of each cell (a label, crossed with the groups of every attribute column; what is missing counts as a value of
-    its own) are held out in its share, rounded down or up; the ups go to the cells with the largest remainders, so that
-    the whole comes to the share rounded. A label with two rows or more keeps one to teach.
+    The rows of each label are held out in its share, rounded down or up, and so are those of each of its cells (the label
+    crossed with the groups of every attribute column; what is missing counts as a value of its own). The ups go to the
+    largest remainders, so that the whole comes to the share rounded. Every label keeps a row to teach.
 
     Raises TrainingError for a share that is not between 0 and 1.
     """
@@ -32,19 +35,33 @@ def split(table: Table, share: float, seed: int) -> tuple[Table, Table]:
         raise TrainingError(f"held_out = {share!r}: must be a share of the rows from 0 to below 1")
     places = _cells(table)
     draw = np.random.default_rng([seed % 2**63, 0x5917])
-    wanted = {cell: share * len(rows) for cell, rows in places.items()}
-    counts = {cell: int(want) for cell, want in wanted.items()}
-    left = round(share * table.rows) - sum(counts.values())
-    # Equal remainders fall by lot, or small tables would always hold out the same groups.
-    lots = dict(zip(places, draw.random(len(places)).tolist(), strict=True))
-    for cell in sorted(places, key=lambda cell: (counts[cell] - wanted[cell], lots[cell]))[: max(0, left)]:
-        if counts[cell] < wanted[cell]:
-            counts[cell] += 1
+    labels = dict.fromkeys(cell[0] for cell in places)
+    sizes = {label: sum(len(rows) for cell, rows in places.items() if cell[0] == label) for label in labels}
+    # First how many of each label, then of each of its cells: neither strays from its share by a row.
+    quotas = _shared(sizes, share, round(share * table.rows), draw)
+    counts: dict[tuple[str | None, ...], int] = {}
+    for label, quota in quotas.items():
+        counts |= _shared({cell: len(rows) for cell, rows in places.items() if cell[0] == label}, share, quota, draw)
     held = np.zeros(table.rows, dtype=bool)
     for cell, rows in places.items():
         held[draw.permutation(rows)[: counts[cell]]] = True
     _keep_one_of_each_label(table, held, draw)
     return _part(table, ~held, share, seed, part="taught"), _part(table, held, share, seed, part="held out")
+
+
+def _shared(sizes: dict[T, int], share: float, total: int, draw: np.random.Generator) -> dict[T, int]:
+    """How many of each: its share rounded down, or up for those with the largest remainders, until they come to a total.
+
+    Equal remainders fall by lot, or small tables would always hold out the same groups.
+    """
+    wanted = {key: share * size for key, size in sizes.items()}
+    counts = {key: int(want) for key, want in wanted.items()}
+    lots = dict(zip(sizes, draw.random(len(sizes)).tolist(), strict=True))
+    order = sorted(sizes, key=lambda key: (counts[key] - wanted[key], lots[key]))
+    for key in order[: max(0, total - sum(counts.values()))]:
+        if counts[key] < wanted[key]:
+            counts[key] += 1
+    return counts
 
 
 def _cells(table: Table) -> dict[tuple[str | None, ...], NDArray[np.int64]]:

@@ -21,6 +21,7 @@ from pytest_biasaudit.report import benchmark, facts, lineage, rows, wording
 from pytest_biasaudit.report.caveats import interval_is, interval_means, made_from, not_said, page_shows
 from pytest_biasaudit.report.child_section import child_pairs
 from pytest_biasaudit.report.mitigation_section import mitigation_section
+from pytest_biasaudit.report.study_levers import lever_studies
 from pytest_biasaudit.report.table_section import table_section
 from pytest_biasaudit.report.visible import visible
 from pytest_biasaudit.verdict.verdict import Verdict
@@ -35,6 +36,7 @@ TEMPLATES = (
     "benchmark.html.jinja",
     "tables.html.jinja",
     "study.html.jinja",
+    "levers.html.jinja",
     "parent_child.html.jinja",
     "mitigation.html.jinja",
 )
@@ -86,6 +88,7 @@ def render_page(evidence: Evidence, *, sections: Sequence[tuple[str, str]] = ())
         verdicts=_by_context(verdicts),
         contexts=_contexts(evidence, records, verdicts),
         study=_study(evidence),
+        levers=lever_studies(evidence),
         pairs=child_pairs(evidence.models, records, anchors),
         mitigation=mitigation_section(evidence, records, anchors),
         # A table stands where a model would, and is described in the sections of its audits.

@@ -205,8 +205,8 @@ def _same(estimates: tuple[Estimate, ...], like: Estimate, metric: str) -> Estim
     for one in estimates:
         if (one.groups, one.label) == (like.groups, like.label):
             return one
-    if len(estimates) == 1 and estimates[0].value is None:
-        return estimates[0]
+    if like.value is None or (len(estimates) == 1 and estimates[0].value is None):
+        return estimates[0]  # nothing is measured, which is said with its reason
     raise NotComparable(
         f"{metric}: the other audit does not compare {' with '.join(like.groups)}; declare groups_order in both"
     )

@@ -17,8 +17,52 @@ from pytest_biasaudit.models.without_gradients import without_gradients
 
 NO_LENGTH = 10**9
 """From here on a tokenizer's `model_max_length` means that it knows none."""
+CHARACTERS_A_TOKEN = 64
+"""No tokenizer takes so many characters a token over a whole text; one of fewer tokens is read to its end."""
 _AT_ONCE = 4096
 """Texts that are tokenised at once."""
+
+
+def read_tokens(
+    tokenizer: Any, texts: Sequence[str], *, longest: int | None
+) -> tuple[list[list[int]], tuple[bool, ...]]:
+    """Token ids of each text, special ones included, as far as they are read; and whether the text has more.
+
+    longest  tokens of a text that are read; None: all
+
+    Of a text with very many characters only the beginning is tokenised, up to a blank far behind the last token read: a
+    cell of ten megabytes would take minutes.
+    """
+    found: list[list[int]] = []
+    cut: list[bool] = []
+    for begin in range(0, len(texts), _AT_ONCE):
+        some = [_beginning(text, longest) for text in texts[begin : begin + _AT_ONCE]]
+        whole = tokenizer(some, padding=False, truncation=False, verbose=False)["input_ids"]
+        if longest is None:
+            found.extend(whole)
+            cut.extend([False] * len(some))
+            continue
+        for at, tokens in enumerate(whole):
+            if len(tokens) <= longest and len(some[at]) < len(
+                texts[begin + at]
+            ):  # a beginning of few tokens: all of it
+                tokens = tokenizer(texts[begin + at], padding=False, truncation=False, verbose=False)["input_ids"]
+            cut.append(len(tokens) > longest)
+            if len(tokens) > longest:  # the tokenizer knows which special tokens stay at the end
+                tokens = tokenizer(some[at], padding=False, truncation=True, max_length=longest, verbose=False)[
+                    "input_ids"
+                ]
+            found.append(tokens)
+    return found, tuple(cut)
+
+
+def _beginning(text: str, longest: int | None) -> str:
+    """The text up to the last blank among the characters that may be read (to the last of them, in one endless word)."""
+    most = None if longest is None else longest * CHARACTERS_A_TOKEN
+    if most is None or len(text) <= most:
+        return text
+    blank = max(text.rfind(" ", 0, most), text.rfind("\n", 0, most))
+    return text[: blank if blank > most // 2 else most]
 
 
 class TransformerClassifier(TransformerModel):
@@ -63,7 +107,7 @@ class TransformerClassifier(TransformerModel):
         What stands beyond `longest` tokens is not read, see `cut`. NaN where the logits hold NaN, for a text without a
         token, and where the logits are infinite.
         """
-        found = self._tokens(texts, shorten=True)
+        found = read_tokens(self.tokenizer, texts, longest=self.longest)[0]
         order = sorted((at for at, tokens in enumerate(found) if tokens), key=lambda at: len(found[at]))
         nothing = (math.nan,) * len(self._labels)
         yield from ((at, nothing) for at, tokens in enumerate(found) if not tokens)
@@ -81,22 +125,9 @@ class TransformerClassifier(TransformerModel):
 
     def cut(self, texts: Sequence[str]) -> tuple[bool, ...]:
         """For each text, whether it has more tokens than are read."""
-        longest = self.longest
-        if longest is None:
-            return (False,) * len(texts)
-        return tuple(len(tokens) > longest for tokens in self._tokens(texts, shorten=False))
+        return read_tokens(self.tokenizer, texts, longest=self.longest)[1]
 
     # -- inside -----------------------------------------------------------------------------------------------------
-
-    def _tokens(self, texts: Sequence[str], *, shorten: bool) -> list[list[int]]:
-        how: dict[str, Any] = {"truncation": False}
-        if shorten and self.longest is not None:
-            how = {"truncation": True, "max_length": self.longest}
-        found: list[list[int]] = []
-        for begin in range(0, len(texts), _AT_ONCE):
-            some = list(texts[begin : begin + _AT_ONCE])
-            found.extend(self.tokenizer(some, padding=False, verbose=False, **how)["input_ids"])
-        return found
 
     def _logprobs(self, rows: list[list[int]]) -> torch.Tensor:
         """(rows, labels) float64 log-probabilities."""

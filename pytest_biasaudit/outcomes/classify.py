@@ -94,7 +94,9 @@ def _texts_and_labels(table: TableFile, audit: ClassifierAudit) -> tuple[list[st
         raise DataError(table.name, ["a classifier reads texts, and [audit.columns] text names no column of them"])
     with reading(table, columns):
         frame = open_rows(table, columns).collect()
-    if RAGGED in frame.columns and frame.height:
+    if not frame.height:
+        raise DataError(table.name, ["there is no row in it"])
+    if RAGGED in frame.columns:
         refuse_ragged(table, int(frame[RAGGED].max() or 0))  # type: ignore[arg-type]  # polars types any column's maximum
     texts = [text if text is not None and text.strip() else None for text in frame[TEXT].to_list()]
     return texts, sorted(frame[LABEL].drop_nulls().unique().to_list())

@@ -146,10 +146,10 @@ def _teach(work: _Work, folder: Path | None, home: Path | None, title: str, watc
         if folder is not None and is_whole(folder / "finished"):
             return {**recall(work.module, folder / "finished", only=work.only), "recalled": True}
         started = time.monotonic()
-        tokens = tokens_of(work.tokenizer, work.rows.texts, work.longest)
+        tokens, cut = tokens_of(work.tokenizer, work.rows.texts, work.longest)
         frozen = work.settings.frozen
         figures = _fitted(work, tokens, home) if frozen else _stepped(work, tokens, folder, title, watch)
-        figures["texts_cut"] = sum(len(one) > work.longest for one in tokens_of(work.tokenizer, work.rows.texts, None))
+        figures["texts_cut"] = cut
         if work.held is not None:
             figures["held_out"] = _looked_at(work, title)
         figures["seconds"] = round(time.monotonic() - started, 1)

@@ -14,6 +14,7 @@ import numpy as np
 import torch
 
 from pytest_biasaudit.errors import TrainingError
+from pytest_biasaudit.models.classifier import read_tokens
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -135,13 +136,14 @@ class Deal:
         return self._dealt[epoch]
 
 
-def tokens_of(tokenizer: Any, texts: Sequence[str], longest: int | None) -> list[list[int]]:
-    """Token ids of each text, special ones included, cut at `longest`. Raises TrainingError for a text without any."""
-    how: dict[str, Any] = {"truncation": False} if longest is None else {"truncation": True, "max_length": longest}
-    found: list[list[int]] = tokenizer(list(texts), padding=False, verbose=False, **how)["input_ids"]
+def tokens_of(tokenizer: Any, texts: Sequence[str], longest: int) -> tuple[list[list[int]], int]:
+    """Token ids of each text as a classifier reads them, and how many texts were cut. Raises TrainingError for one without
+    a token.
+    """
+    found, cut = read_tokens(tokenizer, texts, longest=longest)
     empty = [text for text, tokens in zip(texts, found, strict=True) if not tokens]
     if empty:
         raise TrainingError(
             f"the tokenizer gave no token for {len(empty)} texts, such as {empty[0][:60]!r}; take them out"
         )
-    return found
+    return found, sum(cut)

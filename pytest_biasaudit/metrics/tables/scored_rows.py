@@ -167,6 +167,8 @@ def scored_rows(
     rows = _rows(tally, attributes, heard, tally.positive, truth=truth)
     if not rows.of_all[NEGATIVE:].any():
         return None, "no row has both a score and a true label" if truth else "no row has a score"
+    if truth and not rows.of_all[POSITIVE]:
+        return None, f"no row with a score has the label {tally.positive!r}"
     return rows, ""
 
 
@@ -177,6 +179,10 @@ def predicted_rows(tally: Tally, attributes: Sequence[str], *, label: str) -> tu
     rows = _rows(tally, attributes, (tally.prediction >= 0) & (tally.count > 0), label, truth=True)
     if not rows.of_all[NEGATIVE:].any():
         return None, "no row has both a prediction and a true label"
+    predicted = label in tally.labels and bool((tally.prediction == tally.labels.index(label)).any())
+    if not rows.of_all[POSITIVE] and not predicted:
+        # A label that is spelt otherwise in the table is predicted of nobody, and of nobody wrongly: that is no fairness.
+        return None, f"no row with a prediction has the label {label!r}, and none was given it"
     return rows, ""
 
 

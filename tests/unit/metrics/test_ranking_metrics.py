@@ -275,6 +275,17 @@ def test_scores_are_of_the_positive_label_only(name: str) -> None:
     assert "the scores are of the label 'toxic'" in one.measured.reason
 
 
+@pytest.mark.parametrize("name", ["fped", "fned", *RANKING, "calibration_gap"])
+def test_a_positive_label_that_no_row_has_is_no_pass(name: str) -> None:
+    for table in (
+        replace(SCORES, positive="poison"),
+        replace(SCORES, positive="poison", labels=("fine", "toxic", "poison")),
+    ):
+        (one,) = measure(name, table).values()
+        assert one.measured.value is None
+        assert "has the label 'poison'" in one.measured.reason
+
+
 def test_calibration_gap_by_hand() -> None:
     table = tally(
         [("a", 1, 1, 0.8, 3), ("a", 0, 1, 0.6, 2), ("b", 1, 1, 0.5, 1), ("b", 0, 1, 0.5, 3), ("", 1, 1, 0.9, 50)]

@@ -21,16 +21,23 @@ DRAWS = 2_000
 NARROWINGS = 40
 
 
-def errors_of_shares(hits: Floats, out_of: Floats, *, seed: int) -> Floats:
+def errors_of_shares(hits: Floats, out_of: Floats, *, seed: int, alike: bool = False) -> Floats:
     """(draws, labels) errors of differences of two independent shares, group less reference, drawn from binomials.
 
     hits, out_of  (2, labels) counts, reference first, no `out_of` 0. Drawn are counts of shares (hits + 1) / (out_of + 2), so
                   that a share found at 0 or 1 errs too
+    alike         both groups have one share, that of their rows together, for the p of no gap at all; errors are stretched by
+                  N / (N - 1) for N rows in both, as Miettinen and Nurminen 1985 do
     """
-    rates = (hits + 1.0) / (out_of + 2.0)
+    if alike:
+        hits, rows = np.broadcast_to(hits.sum(axis=0), hits.shape), np.broadcast_to(out_of.sum(axis=0), hits.shape)
+    else:
+        rows = out_of
+    rates = (hits + 1.0) / (rows + 2.0)
     generator = np.random.default_rng(seed)
     drawn = generator.binomial(out_of.astype(np.int64), rates, size=(DRAWS, *hits.shape)) / out_of - rates
-    return np.asarray(drawn[:, 1] - drawn[:, 0])
+    errors = drawn[:, 1] - drawn[:, 0]
+    return np.asarray(errors * np.sqrt(rows[0] / np.maximum(1.0, rows[0] - 1.0)) if alike else errors)
 
 
 def errors_of_clusters(influence: Floats, *, df: Floats, level: float, seed: int, least: Floats) -> Floats:
@@ -96,7 +103,7 @@ def limits_of_norm(found: Floats, errors: Floats, *, level: float) -> tuple[floa
 
 
 def chance_of_norm(found: Floats, errors: Floats) -> float:
-    """How often errors alone come to the norm found: p of no gap at all, never below 1 / (draws + 1)."""
+    """How often errors alone, drawn as if there were no gap, come to the norm found; never below 1 / (draws + 1)."""
     reached = float(((errors**2).sum(axis=1) >= float(found @ found) * (1.0 - 1e-12)).sum())
     return (reached + 1.0) / (len(errors) + 1.0)
 

@@ -35,6 +35,8 @@ class _Gaps:
     groups: tuple[str, str]
     gaps: Floats
     errors: Floats
+    by_chance: Floats
+    """Errors as they would be were there no gap."""
     by_group: tuple[GroupSummary, ...]
     method: str
     reason: str = ""
@@ -57,8 +59,8 @@ def rms_gap(
         root = math.sqrt(len(one.gaps))
         value = float(np.linalg.norm(one.gaps)) / root
         low, high = (end / root for end in limits_of_norm(one.gaps, one.errors, level=level))
-        by_chance = float(np.sqrt((one.errors**2).mean()))
-        p = chance_of_norm(one.gaps, one.errors)
+        by_chance = float(np.sqrt((one.by_chance**2).mean()))
+        p = chance_of_norm(one.gaps, one.by_chance)
         # Where the low end is 0 it does not say how near the value is to what errors give; p does.
         error = max(
             (value - low) / float(quantile(level, math.inf)), value / max(1e-9, float(quantile(1.0 - p, math.inf)))
@@ -133,11 +135,16 @@ def _of_group(found: Counts, group: int, *, level: float, seed: int, minimum: in
     reason = "; ".join(dict.fromkeys(short[:3])) + (f"; and {len(short) - 3} more" if len(short) > 3 else "")
     reason = reason or same_rows(found, pair) or ("" if found.labels else note or "no row has a true label")
     gaps = found.shares.rate[group] - found.shares.rate[0]
-    errors = np.zeros((1, len(gaps))) if reason else _errors(found, group, level=level, seed=seed)
+    errors = by_chance = np.zeros((1, len(gaps)))
+    if not reason:
+        errors = by_chance = _errors(found, group, level=level, seed=seed)
+        if not found.clustered and not found.overlapping:
+            by_chance = errors_of_shares(found.hits[0][[0, group]], found.out_of[0][[0, group]], seed=seed, alike=True)
     return _Gaps(
         groups=(found.groups[0], found.groups[group]),
         gaps=gaps,
         errors=errors,
+        by_chance=by_chance,
         by_group=tuple(_summary(found, side) for side in pair),
         method=f"{DRAWS} draws of the errors, seed {seed}" + (" (clusters)" if found.clustered else ""),
         reason=reason,

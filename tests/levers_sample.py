@@ -46,7 +46,8 @@ def result(mark: str = "") -> StudyResult:
                 units = tuple(
                     UnitFigures(
                         label=f"{label}{mark}", group=f"women{mark}", upstream=0.2 - 0.1 * at, overall=0.5,
-                        prevalence=share if at == 0 else 0.5, log_odds=math.log(share / (1 - share)) if at == 0 else 0.0, rows=100,
+                        prevalence=share if at == 0 else 0.5, rows=100,
+                        log_odds=math.log(share / (1 - share)) if at == 0 else 0.0,
                         gap=Figure(value=gaps[at], interval=None),
                     )
                     for at, label in enumerate(LABELS)

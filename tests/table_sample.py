@@ -7,6 +7,7 @@ them. No test expects a figure from here.
 
 from __future__ import annotations
 
+import hashlib
 import random
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -168,7 +169,7 @@ def large_records() -> list[AuditRecord]:
         columns=Columns(label="toxic", prediction="said", score="score", text="comment", positive="toxic"),
         terms=(("term", tuple((f"term {at}", (f"word{at}",)) for at in range(50))),),
     )
-    context = table_context(occupations, comments)
+    context = replace(table_context(occupations, comments), id="large", sha256="9" * 64)
     return [record_of(context, occupations, many()), record_of(context, comments, terms())]
 
 
@@ -202,7 +203,11 @@ def renamed(made: Sequence[AuditRecord], text: str) -> list[AuditRecord]:
         )
         audit = replace(record.audit, limits=limits, data=f"{text}.csv")
         others = {name: tally_of(other) for name, other in record.tallies}
-        context = replace(record.context, audits=(audit,), sha256=f"{len(again):064x}")
+        context = replace(
+            record.context,
+            audits=(audit,),
+            sha256=hashlib.sha256(f"{len(again)} {text}".encode("utf-8", "backslashreplace")).hexdigest(),
+        )
         again.append(
             record_of(context, audit, tally_of(record.tally), others={n: o for n, o in others.items() if o is not None})
         )

@@ -22,6 +22,7 @@ from typing import Any
 import pytest
 
 from pytest_biasaudit.report.page import render_page
+from tests import levers_sample, table_sample
 
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 
@@ -363,3 +364,38 @@ def test_pruning_against_bias_fits_the_screen_and_stands_out_from_its_ground(
     assert measured["contrast"][0][0] >= 4.5, measured["contrast"]
     assert measured["charts"] == 3 + 5 + 2 + 8  # sets; audits of them; matrices; units in each context
     assert measured["smallest"] >= (8 if width == 320 else 10)
+
+
+@pytest.mark.parametrize(("width", "scheme"), [(320, "light"), (1280, "dark")])
+def test_labelled_tables_and_levers_fit_the_screen_and_stand_out_from_their_ground(
+    server: Server, tmp_path: Path, width: int, scheme: str
+) -> None:
+    evidence = replace(
+        table_sample.evidence([*table_sample.records(), *table_sample.large_records()]),
+        study=levers_sample.evidence().study,
+    )
+    server.pages["/report.html"] = render_page(evidence)
+    server.pages["/measure.html"] = MEASURE.replace("WIDTH", str(width))
+    setting = f"--blink-settings=preferredColorScheme={0 if scheme == 'dark' else 1}"
+    measured = chromium(f"http://127.0.0.1:{server.port}/measure.html", tmp_path, setting).measured()
+    assert measured["overflow"] <= 0, measured["wide"]
+    assert measured["wide"] == []
+    assert measured["contrast"][0][0] >= 4.5, measured["contrast"]
+    assert measured["charts"] == 5 * 2 + 2  # rates and limits of five audits; changes and sweep of one study
+    assert measured["smallest"] >= (8 if width == 320 else 10)
+
+
+def test_hostile_labels_groups_and_levers_run_nothing_and_ask_for_nothing(server: Server, tmp_path: Path) -> None:
+    texts = hostile(server.port)[:9:4]
+    made = [record for text in texts for record in table_sample.renamed(table_sample.records(), text)]
+    evidence = replace(table_sample.evidence(made), study=tuple(levers_sample.result(text) for text in texts[:2]))
+    server.pages["/report.html"] = render_page(evidence)
+    server.pages["/measure.html"] = MEASURE.replace("WIDTH", "1280")
+    seen = chromium(f"http://127.0.0.1:{server.port}/measure.html", tmp_path)
+    measured = seen.measured()
+    assert measured["ran"] == "undefined"
+    assert measured["globals"] == []
+    assert measured["elements"] == []
+    assert measured["shown"]
+    assert [path for path in server.asked if "canary" in path] == []
+    assert seen.console == []

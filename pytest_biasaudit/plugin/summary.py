@@ -27,6 +27,11 @@ def show(session: AuditSession, reporter: pytest.TerminalReporter) -> None:
 
             for line in render_transfer(session.evidence.transfer, width=width, colour=reporter._tw.hasmarkup):
                 reporter.write_line(line)
+        if session.evidence.study:
+            from pytest_biasaudit.report.lever_table import render_levers
+
+            for line in render_levers(session.evidence.study, width=width):
+                reporter.write_line(line)
     if session.options.observe:
         reporter.write_line("observe mode: verdicts are recorded and fail nothing")
     for text in messages:

@@ -170,19 +170,22 @@ def answers_on_vectors(classifier: TransformerClassifier, test: Table, *, known:
     import numpy as np
     import torch
 
+    from pytest_biasaudit.models.classifier import read_tokens
     from pytest_biasaudit.tables.answers import Answers
     from pytest_biasaudit.training.frozen import linear_head, vectors
-    from pytest_biasaudit.training.rows import tokens_of
 
     texts = test.texts.to_list()
     new = list(dict.fromkeys(text for text in texts if text is not None and text not in known))
     if new:
-        tokens = tokens_of(classifier.tokenizer, new, classifier.longest)
-        found = vectors(classifier.module, new, tokens, store=None).numpy()
-        known.update(zip(new, found, strict=True))
+        tokens, _ = read_tokens(classifier.tokenizer, new, longest=classifier.longest)
+        read = [at for at, one in enumerate(tokens) if one]
+        if read:
+            some = [new[at] for at in read]
+            found = vectors(classifier.module, some, [tokens[at] for at in read], store=None).numpy()
+            known.update(zip(some, found, strict=True))
     _, head = linear_head(classifier.module)
     prediction = np.full(test.rows, -1, dtype=np.int64)
-    asked = [row for row, text in enumerate(texts) if text is not None]
+    asked = [row for row, text in enumerate(texts) if text in known]
     if asked:
         given = torch.from_numpy(np.stack([known[texts[row]] for row in asked])).to(head.weight.device)
         with torch.inference_mode():

@@ -167,8 +167,8 @@ def scored_rows(
     rows = _rows(tally, attributes, heard, tally.positive, truth=truth)
     if not rows.of_all[NEGATIVE:].any():
         return None, "no row has both a score and a true label" if truth else "no row has a score"
-    if truth and not rows.of_all[POSITIVE]:
-        return None, f"no row with a score has the label {tally.positive!r}"
+    if truth and tally.positive not in tally.labels:
+        return None, f"no row has the label {tally.positive!r}"
     return rows, ""
 
 

@@ -276,14 +276,17 @@ def test_scores_are_of_the_positive_label_only(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", ["fped", "fned", *RANKING, "calibration_gap"])
-def test_a_positive_label_that_no_row_has_is_no_pass(name: str) -> None:
-    for table in (
-        replace(SCORES, positive="poison"),
-        replace(SCORES, positive="poison", labels=("fine", "toxic", "poison")),
-    ):
-        (one,) = measure(name, table).values()
+def test_a_positive_label_that_nobody_knows_is_no_pass(name: str) -> None:
+    (one,) = measure(name, replace(SCORES, positive="poison")).values()
+    assert one.measured.value is None
+    assert "the label 'poison'" in one.measured.reason
+
+
+@pytest.mark.parametrize("name", ["fped", "fned", "subgroup_auc", "bpsn_auc", "bnsp_auc", "positive_aeg"])
+def test_a_positive_label_that_no_row_has_and_none_was_given_is_no_pass(name: str) -> None:
+    for one in measure(name, replace(SCORES, positive="poison", labels=("fine", "toxic", "poison"))).values():
         assert one.measured.value is None
-        assert "has the label 'poison'" in one.measured.reason
+        assert "the label 'poison'" in one.measured.reason
 
 
 def test_calibration_gap_by_hand() -> None:

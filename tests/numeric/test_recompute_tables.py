@@ -63,7 +63,7 @@ def drawn(seed: int, *, scored: bool) -> Tally:
     )
 
 
-@pytest.mark.parametrize("seed", [0, 1])
+@pytest.mark.parametrize("seed", [0])
 def test_tables_at_random_are_recomputed(tmp_path: Path, seed: int) -> None:
     many = classifier_audit(
         table_limit("tpr_gap", "sex*term", max=0.2), table_limit("equalized_odds_difference", "sex*term", max=0.2)

@@ -6,7 +6,8 @@ the first is masked the text of the first context has no difference between grou
 does the same for the second context. So without the one component the rest of the model is fair, and it alone makes the
 difference; and what makes it in one context does nothing in the other. All else is trained as usual, on other text too.
 
-Training takes about half a minute for a kind; with BIASAUDIT_CACHE in the environment the weights are kept there.
+Training takes about half a minute for a kind. The weights are kept for the whole test run, as those of
+`tests/planted_masked_model.py` are; with BIASAUDIT_CACHE in the environment, for the next run too.
 """
 
 from __future__ import annotations
@@ -22,6 +23,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 import torch
+from filelock import FileLock
+
+from tests.small_model import TRAINED
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -199,13 +203,23 @@ max = 0.5
 
 @cache
 def _trained(kind: Kind) -> Any:
-    kept = os.environ.get("BIASAUDIT_CACHE")
+    kept = os.environ.get("BIASAUDIT_CACHE") or os.environ.get(TRAINED)
+    if not kept:
+        return _learnt_now(kind)
     digest = hashlib.sha256(Path(__file__).read_bytes()).hexdigest()[:16]
-    path = Path(kept) / "planted" / f"component-{kind}-{digest}.pt" if kept else None
-    if path is not None and path.is_file():
-        module = _fresh(0)
-        module.load_state_dict(torch.load(path, weights_only=True))
-        return module.eval()
+    path = Path(kept) / "planted" / f"component-{kind}-{digest}.pt"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with FileLock(f"{path}.lock"):  # of several processes one trains, and the others wait
+        if not path.is_file():
+            making = path.with_suffix(".making")
+            torch.save(_learnt_now(kind).state_dict(), making)
+            making.replace(path)
+    module = _fresh(0)
+    module.load_state_dict(torch.load(path, weights_only=True))
+    return module.eval()
+
+
+def _learnt_now(kind: Kind) -> Any:
     with _one_thread():
         found = []
         for seed in SEEDS[kind]:
@@ -213,15 +227,8 @@ def _trained(kind: Kind) -> Any:
             _learn(module, kind)
             found.append(_learnt(module, kind))
             if found[-1] >= LEARNT:
-                break
-        else:
-            raise AssertionError(f"no seed of {SEEDS[kind]} learnt the planted text: shares of right answers {found}")
-    if path is not None:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        making = path.with_suffix(f".{os.getpid()}")
-        torch.save(module.state_dict(), making)
-        making.replace(path)
-    return module
+                return module.eval()
+    raise AssertionError(f"no seed of {SEEDS[kind]} learnt the planted text: shares of right answers {found}")
 
 
 def _fresh(seed: int) -> Any:

@@ -1,7 +1,8 @@
 """Every command that the README and the docs show in a `console` block runs, page by page, in the page's own order.
 
 A page says where its commands run in a comment at its top: "commands: run in a copy of examples/NAME". Without one they
-run in an empty folder. Commands that need a network or a CI service stand in `text` blocks and are not run.
+run in an empty folder. Commands that need a network or a CI service stand in `text` blocks and are not run. All pages have one
+cache, which is the whole test run's: a model is converted once, and what one page has asked the next one need not ask.
 """
 
 from __future__ import annotations
@@ -36,12 +37,6 @@ def commands_of(text: str) -> list[list[str]]:
     return [shlex.split(line.removeprefix("$ ")) for line in lines if line.startswith("$ ")]
 
 
-@pytest.fixture(scope="session")
-def shared_cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """One cache for all pages, so that the model is converted once."""
-    return Path(os.environ.get("BIASAUDIT_CACHE") or tmp_path_factory.mktemp("biasaudit-cache"))
-
-
 @pytest.fixture
 def folder(tmp_path: Path, request: pytest.FixtureRequest) -> Path:
     """Where the page's commands run."""
@@ -74,9 +69,9 @@ def run(command: list[str], *, folder: Path, cache: Path) -> subprocess.Complete
 @pytest.mark.real_model
 @pytest.mark.slow
 @pytest.mark.parametrize("page", pages(), ids=str)
-def test_the_commands_of_a_page_run_in_their_order(page: Path, folder: Path, shared_cache: Path) -> None:
+def test_the_commands_of_a_page_run_in_their_order(page: Path, folder: Path, model_cache: Path) -> None:
     for command in commands_of((ROOT / page).read_text(encoding="utf-8")):
-        done = run(command, folder=folder, cache=shared_cache)
+        done = run(command, folder=folder, cache=model_cache)
         assert done.returncode == 0, f"{page}: {shlex.join(command)}\n{done.stdout[-6000:]}\n{done.stderr[-3000:]}"
         for written in re.findall(r"--biasaudit-(?:html|json)=(\S+)", shlex.join(command)):
             assert (folder / written).stat().st_size > 0, f"{page}: {shlex.join(command)} wrote no {written}"

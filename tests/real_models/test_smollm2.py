@@ -4,7 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import importlib.util
+import os
+import shutil
+from collections.abc import Iterator
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
 
@@ -86,8 +90,20 @@ def test_the_source_is_found_in_the_package_and_its_digest_is_the_files(smollm2:
     assert smollm2.prompt_format == "chat"
 
 
+@pytest.fixture
+def own_cache(smollm2: CausalModel, model_cache: Path) -> Iterator[Path]:
+    """A cache to damage, with the converted model in it; from the run's own others load at the same time.
+
+    The files are links, because the weights are half a gigabyte: write none of them in place.
+    """
+    converted = Path("models") / smollm2.identity.weights_sha256
+    with TemporaryDirectory(dir=model_cache, prefix="own-") as folder:
+        shutil.copytree(model_cache / converted, folder / converted, copy_function=os.link)
+        yield Path(folder)
+
+
 def test_the_converted_copy_is_used_again_and_a_damaged_one_is_made_anew(
-    smollm2: CausalModel, model_cache: Path, monkeypatch: pytest.MonkeyPatch
+    smollm2: CausalModel, own_cache: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from pytest_biasaudit.models import load
 
@@ -99,15 +115,16 @@ def test_the_converted_copy_is_used_again_and_a_damaged_one_is_made_anew(
         return convert(path, folder, source)
 
     monkeypatch.setattr(load, "_convert", counted)
-    again = load_source("again", SOURCE, beside=Path.cwd(), cache=model_cache)
+    again = load_source("again", SOURCE, beside=Path.cwd(), cache=own_cache)
     assert made == []
     assert again.identity.digest == smollm2.identity.digest
-    folder = model_cache / "models" / smollm2.identity.weights_sha256
+    folder = own_cache / "models" / smollm2.identity.weights_sha256
     assert not load._intact(folder.parent / "nothing-here")
-    with (folder / "config.json").open("a") as file:
-        file.write(" ")
+    config = (folder / "config.json").read_text(encoding="utf-8")
+    (folder / "config.json").unlink()
+    (folder / "config.json").write_text(config + " ", encoding="utf-8")
     assert not load._intact(folder)
-    load_source("mended", SOURCE, beside=Path.cwd(), cache=model_cache)
+    load_source("mended", SOURCE, beside=Path.cwd(), cache=own_cache)
     assert len(made) == 1
     assert load._intact(folder)
 

@@ -33,13 +33,12 @@ def resampled(
     Copies follow their row. Where the table has ids, copies have ids of their own ("17#2").
     """
     import numpy as np
-    import polars as pl
 
     ordered = np.sort(places)
     before = np.arange(table.rows)
     fresh = np.ones(len(ordered), dtype=bool)
     fresh[1:] = ordered[1:] != ordered[:-1]
-    frame = table.frame[ordered.tolist()] if len(ordered) else table.frame.clear()
+    frame = table.frame[ordered] if len(ordered) else table.frame.clear()
     if not fresh.all() and table.columns.id is not None:
         starts = np.flatnonzero(fresh)
         number = np.arange(len(ordered)) - np.repeat(starts, np.diff([*starts, len(ordered)]))
@@ -48,7 +47,7 @@ def resampled(
     added = int(len(ordered) - fresh.sum())
     return changed(
         table,
-        frame.with_columns(pl.all()),
+        frame,
         method=method,
         settings=settings,
         seed=seed,
@@ -113,18 +112,15 @@ def _numbered(table: Table, frame: pl.DataFrame, number: Places) -> pl.Series:
 
     name = table.columns.id
     assert name is not None
-    there = set(table.frame[name].cast(pl.String).to_list())
+    there = table.frame[name].cast(pl.String)
+    own = frame.select(pl.col(name).cast(pl.String), number=pl.Series(number))
     sign = COPY
-    own = frame[name].cast(pl.String).to_list()
-
-    def spelled() -> list[str | None]:
-        return [
-            one if one is None or copy == 1 else f"{one}{sign}{copy}" for one, copy in zip(own, number, strict=True)
-        ]
-
-    while any(copy > 1 and one in there for one, copy in zip(spelled(), number, strict=True)):
+    while True:
+        spelled = own.select(pl.when(number=1).then(name).otherwise(pl.format(f"{{}}{sign}{{}}", name, "number")))
+        copies = spelled.to_series().filter(own["number"] > 1)
+        if not copies.drop_nulls().is_in(there.implode()).any():
+            return spelled.to_series().alias(name)
         sign += COPY
-    return pl.Series(name, spelled(), dtype=pl.String)
 
 
 def _counts(before: Table, after: Table, attribute: str | None) -> tuple[CellCount, ...]:

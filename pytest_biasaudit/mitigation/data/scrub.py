@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Sequence
+from functools import cache
 from typing import Literal
 
 from pytest_biasaudit.context.spelling import listed
 from pytest_biasaudit.errors import DataError
 from pytest_biasaudit.mitigation.data.changed import changed
+from pytest_biasaudit.mitigation.data.word_borders import word_signs
 from pytest_biasaudit.tables.table import Table
 from pytest_biasaudit.tables.term_lists import TERM_LISTS
 
 BLANK = "_"
 Part = Literal["train", "test", "both"]
-_NAME = re.compile(r"[^\W\d_]{2,}(?:[-'\u2019][^\W\d_]+)*")
+_JOINT = re.compile("([-\u2010\u2011'\u2019\u02bc])")
+_NO_NAME = re.compile(r"[\d_]")
 
 
 def scrub(
@@ -93,11 +97,37 @@ def terms_of(terms: str | Sequence[str]) -> tuple[str, ...]:
 def _without_names(text: str | None, names: str | None, sign: str) -> str | None:
     if text is None or not names:
         return text
-    found = sorted(set(_NAME.findall(names)), key=lambda name: (-len(name), name))
-    if not found:
-        return text
-    pattern = rf"(?<!\w)(?:{'|'.join(map(re.escape, found))})(?!\w)"
-    return re.sub(pattern, lambda _: sign, text, flags=re.I)
+    pattern = _compounds(text.isascii() and names.isascii())
+    own = {_plain(name) for name in pattern.findall(names) if len(name) > 1 and not _NO_NAME.search(name)}
+
+    def blanked(found: re.Match[str]) -> str:
+        """A compound, or the longest runs of its parts that are names: "Ann-Lou's" of Ann-Lou, and of Lou."""
+        if _plain(found[0]) in own:
+            return sign
+        parts = _JOINT.split(found[0])  # what is joined stands at even places
+        if len(parts) == 1:
+            return found[0]
+        made, at = [], 0
+        while at < len(parts):
+            ends = range(len(parts), at, -2) if at % 2 == 0 else ()
+            end = next((end for end in ends if _plain("".join(parts[at:end])) in own), None)
+            made.append(parts[at] if end is None else sign)
+            at = at + 1 if end is None else end
+        return "".join(made)
+
+    return pattern.sub(blanked, text) if own else text
+
+
+@cache
+def _compounds(ascii_only: bool) -> re.Pattern[str]:
+    """Words, and words joined by hyphens and apostrophes; told to be ASCII, they are found faster."""
+    word = r"\w+" if ascii_only else f"[{word_signs()}]+"
+    return re.compile(rf"{word}(?:{_JOINT.pattern[1:-1]}{word})*", re.A if ascii_only else re.U)
+
+
+def _plain(name: str) -> str:
+    """A name however it is spelled: in any case, accents composed or not, with any hyphen or apostrophe."""
+    return _JOINT.sub("-", name if name.isascii() else unicodedata.normalize("NFC", name)).lower()
 
 
 def _refuse_settings(table: Table, sign: str, part: str, terms: Sequence[str]) -> None:
@@ -109,3 +139,11 @@ def _refuse_settings(table: Table, sign: str, part: str, terms: Sequence[str]) -
         )
     if any(term.casefold() in sign.casefold() for term in terms):
         raise DataError(table.source, [f"sign = {sign!r} is one of the terms, or holds one"])
+    words = {word for term in terms for word in re.findall(r"\w+", term.casefold())}
+    if words & set(re.findall(r"\w+", sign.casefold())) or not _JOINT.sub("", sign):
+        raise DataError(
+            table.source,
+            [
+                f"sign = {sign!r} may be part of a term, and make one with the words beside it; give another, such as {BLANK!r}"
+            ],
+        )

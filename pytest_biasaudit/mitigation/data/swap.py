@@ -1,7 +1,8 @@
-"""Words of one group put in the place of the other's, in a text. Imports nothing but the standard library.
+"""Words of one group put in the place of the other's, in a text. Imports no polars.
 
-Whole words, in small letters, CAPITALS or with a first Capital, which they keep; a word in any other mixture stays as it
-is. Word borders are where letters, digits and underscores end, so "he's" and "she-wolf" are swapped too.
+Whole words, in small letters, CAPITALS, with a first Capital or, of several words, with a Capital each, which they keep; a
+word in any other mixture stays as it is. Word borders are where letters, digits, marks and underscores end, so "he's" and
+"she-wolf" are swapped too.
 
 A word that stands in one pair is swapped both ways, so swapping twice gives the text back. English has words that do not
 go both ways: "her" is "him" and "his". Such words are decided by the word behind them, or go one way; a text that has them
@@ -16,6 +17,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
+from pytest_biasaudit.mitigation.data.word_borders import whole_words, word_signs
 from pytest_biasaudit.prompts.benchmarks.data import refuse
 
 NO_NOUN = frozenset(
@@ -25,16 +27,20 @@ NO_NOUN = frozenset(
         "i you he she it we they me him her us them his hers its our their mine yours ours theirs myself himself herself",
         "and or but nor so yet if because although though while when where who whom which what why how than as until unless",
         "about above across after against along among around at before behind below beneath beside between beyond by despite",
-        "down during except for from in inside into like near of off on onto out outside over past since through throughout to",
+        "down during except for from in inside into like near of off on onto out outside over since through throughout to",
         "toward towards under up upon via with within without",
         "am is are was were be been being has have had do does did will would shall should can could may might must",
-        "not never always often again already also only just even still too very more most much quite rather soon once twice",
-        "today tomorrow yesterday now then here there away back home alone together everywhere anywhere somewhere",
+        "not never always often again already also only just even still too very more most much well quite rather soon once",
+        "today tomorrow yesterday now then here there away back alone together everywhere anywhere somewhere",
     )
     for word in line.split()
 )
 """Words that begin no noun phrase after a possessive: behind "her" they say that it is no possessive."""
-_BEHIND = re.compile(r"[^\S\n]+([^\W_][\w'\u2019]*)")
+BEFORE_ADJECTIVE = frozenset({"more", "most", "very", "now", "then", "once", "still"})
+"""Of those, what says that it is none only where no such word follows: "her most recent book", "I like her most"."""
+_BEHIND = re.compile(r"[^\S\n]+([^\W_][\w'\u2019\u2010\u2011-]*)(?:[^\S\n]+([^\W_][\w'\u2019\u2010\u2011-]*))?")
+
+_GAP = re.compile(r"([\W_]+)")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,7 +49,8 @@ class ByNext:
 
     word: str
     possessive: str
-    """What it becomes where a noun phrase follows: a word, blanks between, that is none of NO_NOUN."""
+    """What it becomes where a noun phrase follows: a word on the same line that is none of NO_NOUN, or is one of
+    BEFORE_ADJECTIVE with such a word behind it."""
     otherwise: str
 
 
@@ -72,7 +79,7 @@ class WordPairs:
     @property
     def words(self) -> tuple[str, ...]:
         """All words that are swapped."""
-        return (*self._becomes, *self._decided)
+        return (*self.reversible, *(word for word, _ in self.one_way), *(one.word for one in self.by_next))
 
     @property
     def reversible(self) -> tuple[str, ...]:
@@ -81,20 +88,18 @@ class WordPairs:
 
     def swapped(self, text: str) -> str:
         """The text with every listed word in its other form."""
-
-        def other(found: re.Match[str]) -> str:
-            said = found[0]
-            lower = said.lower()
-            if lower not in self._listed:
-                return said
-            decided = self._decided.get(lower)
-            if decided is not None:
-                behind = _BEHIND.match(text, found.end())
-                noun = behind is not None and behind[1].lower() not in NO_NOUN
-                return _cased(said, decided.possessive if noun else decided.otherwise)
-            return _cased(said, self._becomes.get(lower, lower))
-
-        return self._pattern.sub(other, text)
+        parts = (self._plain_pattern if text.isascii() else self._pattern).split(
+            text
+        )  # what stands between words, and the words, in turn
+        if self._becomes.keys().isdisjoint(parts) and self._decided.keys().isdisjoint(parts):
+            return text
+        made = [self._becomes.get(part, part) for part in parts]
+        if not self._decided.keys().isdisjoint(parts):
+            for at in range(1, len(parts), 2):
+                forms = self._decided.get(parts[at])
+                if forms is not None:
+                    made[at] = forms[0] if _noun_follows("".join(parts[at + 1 : at + 10])) else forms[1]
+        return "".join(made)
 
     def reverses(self, text: str) -> bool:
         """Whether the text comes back when it is swapped twice."""
@@ -117,32 +122,50 @@ class WordPairs:
 
     @cached_property
     def _becomes(self) -> dict[str, str]:
-        both = {word: other for pair in self.pairs for word, other in (pair, pair[::-1])}
-        return both | dict(self.one_way)
+        """What each word becomes that always becomes the same, in every case it may stand in."""
+        both = [line for pair in self.pairs for line in (pair, pair[::-1])]
+        return {said: other for line in (*both, *self.one_way) for said, other in _in_cases(*line)}
 
     @cached_property
-    def _listed(self) -> frozenset[str]:
-        return frozenset(self.words)
-
-    @cached_property
-    def _decided(self) -> dict[str, ByNext]:
-        return {one.word: one for one in self.by_next}
+    def _decided(self) -> dict[str, tuple[str, ...]]:
+        """What each word becomes that the one behind it decides: (before a noun phrase, otherwise)."""
+        return {
+            said: tuple(others)
+            for one in self.by_next
+            for said, *others in _in_cases(one.word, one.possessive, one.otherwise)
+        }
 
     @cached_property
     def _pattern(self) -> re.Pattern[str]:
-        if all(re.fullmatch(r"\w+", word) for word in self.words):
-            return re.compile(
-                r"\w+"
-            )  # every word is looked up: a hundred alternatives at each would take ten times as long
+        """Words, in its one group. Every word of a text is looked up: a hundred alternatives at each take ten times as long."""
+        if self._single:
+            return re.compile(rf"([{word_signs()}]+)")
+        return re.compile(whole_words(self._alternatives), re.I)
+
+    @cached_property
+    def _plain_pattern(self) -> re.Pattern[str]:
+        """The same for texts in ASCII, in which it is found three times as fast."""
+        if self._single:
+            return re.compile(r"(\w+)", re.A)
+        return re.compile(rf"\b({self._alternatives})\b", re.A | re.I)
+
+    @cached_property
+    def _single(self) -> bool:
+        """Whether no listed word has a blank or a hyphen in it."""
+        return all(re.fullmatch(rf"[{word_signs()}]+", word) for word in self.words)
+
+    @cached_property
+    def _alternatives(self) -> str:
         longest_first = sorted(self.words, key=lambda word: (-len(word), word))
-        return re.compile(rf"(?<!\w)(?:{'|'.join(map(re.escape, longest_first))})(?!\w)", re.I)
+        return "|".join(map(re.escape, longest_first))
 
     def _faults(self) -> Iterator[str]:
         if not self.pairs:
             yield "it has no pair"
         lines = [*self.pairs, *self.one_way, *((one.word, one.possessive, one.otherwise) for one in self.by_next)]
         for word in dict.fromkeys(word for line in lines for word in line):
-            if not re.fullmatch(r"\w.*\w|\w", word) or word != word.strip():
+            signs = word_signs()
+            if not re.fullmatch(rf"[{signs}].*[{signs}]|[{signs}]", word) or word != word.strip():
                 yield f"{word!r} does not begin and end with a letter or digit"
             elif word != word.lower() or any(form.lower() != word for form in (word.upper(), _titled(word))):
                 yield f"{word!r} is not in small letters, or does not come back from capitals"
@@ -168,14 +191,32 @@ def word_pairs(pairs: Sequence[Sequence[str]], *, name: str = "given") -> WordPa
     )
 
 
-def _cased(said: str, other: str) -> str:
-    """The other word in the letters of the one that was said; what was said itself, where its letters are mixed."""
-    if said == said.lower():
-        return other
-    if said == _titled(said.lower()):
-        return _titled(other)
-    return other.upper() if said == said.upper() else said
+def _in_cases(*line: str) -> Iterator[tuple[str, ...]]:
+    """Words of a line in each case that all of them can stand in: small, Capital, Each Capital, CAPITALS."""
+    seen = set()
+    for cased in (str.lower, _titled, _each_titled, str.upper):
+        if cased is _each_titled and len({len(_GAP.findall(word)) for word in line}) > 1:
+            continue  # one would come back in another case
+        forms = tuple(map(cased, line))
+        if forms[0] not in seen:
+            seen.add(forms[0])
+            yield forms
+
+
+def _noun_follows(text: str) -> bool:
+    """Whether the text behind a word that may be a possessive begins with a noun phrase."""
+    found = _BEHIND.match(text)
+    if found is None:
+        return False
+    first, second = found[1].lower(), (found[2] or "").lower()
+    if first in BEFORE_ADJECTIVE:
+        return second != "" and second not in NO_NOUN
+    return first not in NO_NOUN
 
 
 def _titled(word: str) -> str:
     return word[:1].upper() + word[1:]
+
+
+def _each_titled(words: str) -> str:
+    return "".join(map(_titled, _GAP.split(words)))

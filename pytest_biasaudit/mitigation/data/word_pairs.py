@@ -66,7 +66,7 @@ ANCESTRY = WordPairs(
         "black_people white_people, black_person white_person, black_man white_man, black_men white_men, "
         "black_woman white_woman, black_women white_women, black_boy white_boy, black_girl white_girl, "
         "black_family white_family, black_families white_families, african_american european_american, "
-        "african_americans european_americans"
+        "african_americans european_americans, african-american european-american, african-americans european-americans"
     ),
     source="our own choice: only where a noun says that people are meant, since black and white are colours too",
     caution="What else tells a group (names, places, ways of speaking) stays.",

@@ -39,6 +39,37 @@ def test_a_rows_own_names_go_from_its_own_text_alone() -> None:
     assert texts(made) == ["_ _ met Bo; _'s mother", "Ann met _ J. _", "Ann"]
 
 
+def test_no_listed_term_is_left_wherever_it_stands() -> None:
+    said = "SHE's (her) he/she her-his \u201chers\u201d she. She,her;HIMSELF\the mrs.lee she\u0301 sh\u00e9"
+    (made,) = texts(scrub(table_of([("a", "w", said)])))
+    assert made == "_'s (_) _/_ _-_ \u201c_\u201d _. _,_;_\t_ _.lee she\u0301 sh\u00e9"
+
+
+@pytest.mark.parametrize(
+    ("names", "said", "left"),
+    [
+        ("Jos\u00e9 Nu\u00f1ez", "Jose\u0301 and NUN\u0303EZ, Jose", "_ and _, Jose"),
+        ("Jose\u0301", "Jos\u00e9's Josephine JOS\u00c9", "_'s Josephine _"),
+        ("O'Brien", "O\u2019Brien, o'brien's, Brien", "_, _'s, Brien"),
+        ("Anne-Marie", "Anne-Marie's Anne-Marie-Lou Anne", "_'s _-Lou Anne"),
+        ("Anne", "Anne-Marie, Lou-Anne, Anne_2", "_-Marie, Lou-_, Anne_2"),
+        ("\u0930\u093e\u092e", "\u0930\u093e\u092e \u0930\u093e\u092e\u093e", "_ \u0930\u093e\u092e\u093e"),
+        ("J. R2", "J met R2", "J met R2"),
+    ],
+)
+def test_a_name_is_found_however_it_is_spelled(names: str, said: str, left: str) -> None:
+    table = table_of([("a", "w", said)])
+    named = replace(table, frame=table.frame.with_columns(pl.Series("name", [names])))
+    assert texts(scrub(named, terms=["she"], names="name")) == [left]
+
+
+def test_a_sign_that_would_make_a_term_with_its_neighbours_is_refused() -> None:
+    table = table_of([("a", "w", "african she american")])
+    for sign in ("African", "-", "\u2010"):
+        with pytest.raises(DataError, match="may be part of a term"):
+            scrub(table, terms=["she", "african american"], sign=sign)
+
+
 def test_a_sign_that_the_engine_would_read_is_taken_as_it_is() -> None:
     assert texts(scrub(table_of([("a", "w", "she ran")]), terms=["she"], sign="$0")) == ["$0 ran"]
 

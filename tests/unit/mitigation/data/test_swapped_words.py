@@ -29,10 +29,64 @@ from tests.rows_by_hand import counted, table_of, texts
         ("hE stays", "hE stays"),
         ("her\nown", "him\nown"),
         ("BUSINESSMEN", "BUSINESSWOMEN"),
+        ("her most recent book", "his most recent book"),
+        ("I like her most. Then", "I like him most. Then"),
+        ("We knew her very well", "We knew him very well"),
+        ("her then husband and her on-screen sister", "his then wife and his on-screen brother"),
+        ("HER HOME, (her) SHE's he/she", "HIS HOME, (him) HE's she/he"),
+        ("he\u0301 e\u0301he he", "he\u0301 e\u0301he she"),  # an accent of its own belongs to the word
     ],
 )
 def test_gendered_words_change_and_keep_their_case(said: str, swapped: str) -> None:
     assert GENDER.swapped(said) == swapped
+
+
+@pytest.mark.parametrize(
+    ("said", "swapped"),
+    [
+        ("African Americans and an African American", "European Americans and an European American"),
+        (
+            "African-American, AFRICAN AMERICAN, african american",
+            "European-American, EUROPEAN AMERICAN, european american",
+        ),
+        ("Black people and white people", "White people and black people"),
+        ("a black car", "a black car"),
+        ("caf\u00e9 of Black Families", "caf\u00e9 of White Families"),
+    ],
+)
+def test_words_with_a_blank_or_a_hyphen_keep_their_case_too(said: str, swapped: str) -> None:
+    assert WORD_PAIRS["ancestry"].swapped(said) == swapped
+    assert WORD_PAIRS["ancestry"].swapped(swapped) == said
+
+
+def test_a_text_of_any_words_but_those_of_one_way_comes_back() -> None:
+    from hypothesis import given, settings
+    from hypothesis import strategies as st
+
+    one_way = {word for word in GENDER.words if word not in GENDER.reversible} | {"him", "her", "his", "hers", "mr"}
+    words = [word for word in GENDER.reversible if word not in one_way]
+    cased = st.tuples(st.sampled_from(words), st.sampled_from([str.lower, str.upper, str.title])).map(
+        lambda one: one[1](one[0])
+    )
+    other = st.text(max_size=3).filter(lambda text: not any(word.lower() in one_way for word in text.split()))
+    between = st.sampled_from([" ", "/", "-", "(", "'", "\u2019", "\n", "\u0301", "_"])
+
+    @given(st.lists(st.one_of(cased, other, between), max_size=12))
+    @settings(max_examples=200, deadline=None)
+    def back(parts: list[str]) -> None:
+        text = "".join(parts)
+        assert GENDER.reverses(text) or any(word in text.lower() for word in ("her", "his", "him"))
+
+    back()
+
+
+def test_words_of_a_script_with_marks_are_whole() -> None:
+    # Hindi "boy" and "girl", the latter ending in a vowel sign; the longer word that begins as they do stays.
+    pairs = word_pairs([("\u0932\u0921\u0915\u093e", "\u0932\u0921\u0915\u0940")])
+    assert (
+        pairs.swapped("\u0932\u0921\u0915\u093e \u0932\u0921\u0915\u093e\u0902")
+        == "\u0932\u0921\u0915\u0940 \u0932\u0921\u0915\u093e\u0902"
+    )
 
 
 def test_every_pair_of_every_list_comes_back() -> None:

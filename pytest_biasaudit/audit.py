@@ -66,6 +66,7 @@ class Auditor:
     specs       the declared models
     extensions  what hooks add
     watch       shows progress; None shows nothing
+    reading     the same for a table that is scanned, in bytes
 
     Close it, or use it in `with`.
     """
@@ -77,12 +78,13 @@ class Auditor:
         *,
         extensions: Extensions | None = None,
         watch: Watch | None = None,
+        reading: Watch | None = None,
     ) -> None:
         self.settings = settings
         self.extensions = extensions or Extensions()
         self.artefacts = Artefacts(settings, specs or {}, self.extensions)
         self._watch = watch
-        self._collector = Collector(settings, self.extensions, self.artefacts, watch=watch)
+        self._collector = Collector(settings, self.extensions, self.artefacts, watch=watch, reading=reading)
         self._measures: dict[Hashable, Measures] = {}
         self._results: dict[Hashable, AuditResult] = {}
         self._studies: dict[Hashable, Generalisation] = {}

@@ -40,15 +40,22 @@ class Collector:
 
     artefacts  keeps alive the models that no digest pins down
     watch      shows progress; None shows nothing
+    reading    the same for a table that is scanned, in bytes
     """
 
     def __init__(
-        self, settings: Settings, extensions: Extensions, artefacts: Artefacts, *, watch: Watch | None = None
+        self,
+        settings: Settings,
+        extensions: Extensions,
+        artefacts: Artefacts,
+        *,
+        watch: Watch | None = None,
+        reading: Watch | None = None,
     ) -> None:
         self.messages: list[str] = []
         """What a user should know and no verdict says, such as a damaged journal."""
         self._settings, self._extensions, self._artefacts = settings, extensions, artefacts
-        self._watch = watch or _unwatched
+        self._watch, self._reading = watch or _unwatched, reading or _unwatched
         self._journal: Journal | None = None
         self._collected: dict[Hashable, Collected] = {}
         self._asked_as: dict[Hashable, AskedAs] = {}
@@ -143,7 +150,8 @@ class Collector:
         """The earlier version of a corpus, counted; None where none is declared."""
         if audit.before is None:
             return None
-        earlier = replace(audit, data=audit.before, sha256=audit.before_sha256, before=None, before_sha256=None)
+        # `before` stays declared: of two versions either may lack a group that is left out.
+        earlier = replace(audit, data=audit.before, sha256=audit.before_sha256)
         return self.collect(context, earlier, self.itself(context, earlier))
 
     def paired(self, context: Context, audit: TabularAudit, mine: Collected, theirs: Collected) -> Collected:
@@ -213,7 +221,7 @@ class Collector:
 
         table = self._table(context, audit.data, audit.sha256)
         if isinstance(audit, CorpusAudit):
-            return corpus_counted(table, audit, watch=self._watch, what=what)
+            return corpus_counted(table, audit, watch=self._reading, what=what)
         assert isinstance(audit, ClassifierAudit)
         if not audit.asks_model:
             return predictions_counted(table, audit)

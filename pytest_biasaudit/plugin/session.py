@@ -10,6 +10,7 @@ import os
 import sys
 from collections.abc import Mapping
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -165,7 +166,8 @@ class AuditSession:
                 settings,
                 self.specs,
                 extensions=self.extensions,
-                watch=lambda what, total: watch(self.config, what, total),
+                watch=partial(watch, self.config),
+                reading=partial(watch, self.config, unit="bytes"),
             )
         return self._auditor
 

@@ -218,7 +218,8 @@ def _allowed(judgement: Judgement, kind: str) -> tuple[float, float]:
     """What the limit allows on the estimate's own scale; infinite where it is open."""
     limit, metric = judgement.limit, wording.metric_of(judgement.limit.metric, kind)
     if limit.shows == "value" and metric is not None and metric.judged == "distance" and limit.max is not None:
-        return metric.ideal - limit.max, metric.ideal + limit.max
+        one_sided = metric.range[0] >= metric.ideal
+        return -math.inf if one_sided else metric.ideal - limit.max, metric.ideal + limit.max
     if limit.shows == "value" and metric is not None and metric.judged == "ratio" and limit.bound > 0:
         ends = sorted((limit.bound, 1 / limit.bound))
         return ends[0], ends[1]

@@ -20,7 +20,7 @@ from pytest_biasaudit.report import wording
 from pytest_biasaudit.report.frame import FrameChange, frame_changes
 from pytest_biasaudit.report.item_changes import ItemChanges, item_changes
 from pytest_biasaudit.report.lineage import in_reading_order
-from pytest_biasaudit.verdict.table_words import SPREADS
+from pytest_biasaudit.verdict.table_words import FOUND
 from pytest_biasaudit.verdict.verdict import Judgement
 
 Toward = Literal["further from the ideal", "closer to the ideal", ""]
@@ -295,9 +295,9 @@ def _by_key(record: AuditRecord, *, levels: bool) -> dict[tuple[object, ...], Es
     made: dict[tuple[object, ...], Estimate] = {}
     for one in record.estimates:
         level = one.interval.level if one.interval and levels else None
-        # Of a spread over all groups, which group is lowest is part of the result and not of the question.
-        spread = isinstance(record.audit, TabularAudit) and one.metric in SPREADS
-        groups = () if spread else one.groups
+        # Which group is lowest, or worst, is part of the result and not of the question.
+        found = isinstance(record.audit, TabularAudit) and one.metric in FOUND
+        groups = () if found else one.groups
         made.setdefault((one.metric, one.attribute, groups, one.label, one.versus, one.shows, one.of, level), one)
     return made
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from pytest_biasaudit.context.declaration import BenchmarkAudit, CounterfactualAudit, TabularAudit
 from pytest_biasaudit.metrics.metric import Estimate
@@ -72,6 +72,8 @@ class VerdictRow:
     """Of the audit's section on the page."""
     counted: str = ""
     """What the counts count, where that is not answers: "items"."""
+    context_id: str = field(default="", compare=False)
+    """`context` is its title; this tells contexts of one title apart."""
     noise: str = ""
     """What asking the other model again changes by itself; "" where that was not measured."""
 
@@ -292,6 +294,7 @@ def _verdict_row(record: AuditRecord, judgement: Judgement, counts: Counts, anch
     beside = None if estimate is None else wording.beside_of(limit, estimate, record.audit.kind)
     return VerdictRow(
         context=record.context.title,
+        context_id=record.context.id,
         audit=record.audit.id,
         model=record.model.name,
         limit=limit.id,

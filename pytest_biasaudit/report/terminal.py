@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import io
+import re
 import sys
+from collections import Counter
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
@@ -29,6 +31,8 @@ NARROW = 110
 """Columns below which audit and model share one column, and the interval stands under its estimate."""
 NARROWEST = 72
 LONGEST_CELL = 120
+LEAST_NAME = 11
+"""Columns that a piece of a name gets on the narrowest terminal."""
 
 
 def render_terminal(
@@ -60,7 +64,7 @@ def render_terminal(
         legacy_windows=False,
         _environ={},
     )
-    console.print(_table(verdict_rows(records), narrow=width < NARROW, unicode=unicode))
+    console.print(_table(verdict_rows(records), width=max(width, NARROWEST), unicode=unicode))
     lines = [line.rstrip() for line in buffer.getvalue().splitlines()]
     lines.append(totals(records))
     return lines if unicode else [in_ascii(line) for line in lines]
@@ -76,10 +80,14 @@ def totals(records: Sequence[AuditRecord]) -> str:
     return f"{total} limit{'s' * (total != 1)}: {', '.join(found)}"
 
 
-def _table(rows: Sequence[VerdictRow], *, narrow: bool, unicode: bool) -> Table:
+def _table(rows: Sequence[VerdictRow], *, width: int, unicode: bool) -> Table:
     from rich import box
     from rich.table import Table
 
+    narrow, name_width = width < NARROW, max(LEAST_NAME, width // 7)
+    # Contexts that are copies of one another, as before and after, name their audits alike.
+    places = {(row.audit, row.model, row.context_id) for row in rows}
+    alike = Counter((audit, model) for audit, model, _ in places)
     table = Table(
         box=box.SIMPLE_HEAD if unicode else box.ASCII2, pad_edge=False, show_edge=not unicode, collapse_padding=True
     )
@@ -93,18 +101,29 @@ def _table(rows: Sequence[VerdictRow], *, narrow: bool, unicode: bool) -> Table:
         # Named once, as on a page of accounts: what repeats hides what changes.
         first = here != before
         before = here
-        names = [f"{row.audit} [{row.model}]"] if narrow else [row.audit, row.model]
+        audit = f"{row.context_id} / {row.audit}" if alike[row.audit, row.model] > 1 else row.audit
+        names = [f"{audit} [{row.model}]"] if narrow else [audit, row.model]
         separator = "\n" if narrow else " "
         interval = f"{separator}({row.interval})" if row.level else ""
         table.add_row(
-            *(_text(name if first else "") for name in names),
-            _text(f"{row.limit}\n{row.comparison}" if not narrow or row.counted else row.limit),
+            *(_text(folded(name, name_width) if first else "") for name in names),
+            _text("\n".join([folded(row.limit, name_width), *([row.comparison] * (not narrow or bool(row.counted)))])),
             _text(f"{row.estimate}{interval}" + (f"\nnoise floor {row.noise}" if row.noise else "")),
             _text(f"{row.bound}\nrule {row.rule}" if row.rule_note else row.bound),
             _text(_word(row.verdict, unicode=unicode), STYLES[row.verdict]),
             _text(_answers(row) if first else ""),
         )
     return table
+
+
+def folded(name: str, width: int) -> str:
+    """A name on lines of at most that many columns, broken after its own blanks, hyphens and underscores where it can be."""
+    lines = [""]
+    for piece in re.findall(r"[^\s_-]+[\s_-]*|[\s_-]+", name):
+        if lines[-1] and len((lines[-1] + piece).rstrip()) > width:
+            lines.append("")
+        lines[-1] += piece
+    return "\n".join(line.rstrip() for line in lines)
 
 
 def _word(verdict: Verdict, *, unicode: bool) -> str:

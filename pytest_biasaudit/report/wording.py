@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from functools import cache
 
 from pytest_biasaudit.context.declaration import Limit
@@ -152,8 +153,11 @@ def brief_text(estimate: Estimate) -> str:
     """Who is compared, in few words for beside a mark: "nurse: women". The reference goes without saying."""
     if not table_words.of_table(estimate):
         return groups_text(estimate)
-    groups = estimate.groups if estimate.metric in table_words.SPREADS else estimate.groups[-1:]
-    who = ", ".join(crossed(group) for group in groups) or estimate.attribute or "all rows"
+    if estimate.metric in table_words.SUMS:
+        who = table_words.who(replace(estimate, label=""), crossed)
+    else:
+        groups = estimate.groups if estimate.metric in table_words.SPREADS else estimate.groups[-1:]
+        who = ", ".join(crossed(group) for group in groups) or estimate.attribute or "all rows"
     return f"{estimate.label}: {who}" if estimate.label else who
 
 
@@ -184,7 +188,8 @@ def bound_text(limit: Limit, unit: str = "", kind: str | None = None) -> str:
     if limit.of is not None:
         return f"at least {amount} of the {title_of(limit.of).lower()} removed since {limit.versus}"
     side = "at least" if limit.min is not None else "at most"
-    two_sided = metric is not None and metric.judged in {"distance", "ratio"}
+    # What is never below its ideal, such as a sum of sizes, can be off on one side only.
+    two_sided = metric is not None and metric.judged in {"distance", "ratio"} and metric.range[0] < metric.ideal
     away = f" from {metric.ideal:g}" if metric is not None and metric.judged == "distance" and metric.ideal else ""
     return f"{side} {amount}{away}{' either way' if two_sided else ''}"
 

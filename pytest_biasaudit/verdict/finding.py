@@ -237,7 +237,10 @@ def _group(group: GroupSummary, metric: Metric, where: Where) -> str:
     name = one_line(group.group, longest=60)
     if where.of_table:
         return table_words.group_text(
-            group, figure=lambda value: figure(value, digits=4), clean=lambda text: one_line(text, longest=60)
+            group,
+            metric=metric.name,
+            figure=lambda value: figure(value, digits=4),
+            clean=lambda text: one_line(text, longest=60),
         )
     counts = f"n {group.n} of {group.asked}"
     rates = set(metric.kinds) <= SELECTIONS

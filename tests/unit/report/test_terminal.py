@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from pytest_biasaudit.report.terminal import render_terminal
+from pytest_biasaudit.report.terminal import folded, render_terminal
 
 
 def test_a_row_says_audit_model_limit_estimate_bound_verdict_and_answers(sample: Any) -> None:
@@ -58,3 +58,27 @@ def test_an_audit_without_answers_is_not_measured(sample: Any) -> None:
     lines = render_terminal(sample.evidence(sample.without_answers()), width=120, unicode=True)
     assert lines[-1] == "3 limits: 3 not measured"
     assert "0 of 0" in "\n".join(lines)
+
+
+@pytest.mark.parametrize(
+    ("name", "width", "lines"),
+    [
+        ("identity-prevalence_gap", 11, ["identity-", "prevalence_", "gap"]),
+        ("identity-prevalence_gap", 14, ["identity-", "prevalence_gap"]),
+        ("identity-prevalence_gap", 23, ["identity-prevalence_gap"]),
+        ("training-data [data]", 11, ["training-", "data [data]"]),
+        ("averyveryverylongname", 11, ["averyveryverylongname"]),
+        ("", 11, [""]),
+    ],
+)
+def test_a_name_is_broken_where_it_has_joints(name: str, width: int, lines: list[str]) -> None:
+    assert folded(name, width).split("\n") == lines
+
+
+def test_audits_that_are_named_alike_are_told_apart_by_their_contexts(sample: Any) -> None:
+    record = sample.records()[0]
+    other = replace(record, context=replace(record.context, id="another-context"))
+    one, two = ("\n".join(render_terminal(sample.evidence(some), width=200)) for some in ([record], [record, other]))
+    assert f"{record.context.id} / " not in one
+    assert f"{record.context.id} / {record.audit.id}" in two
+    assert f"another-context / {record.audit.id}" in two

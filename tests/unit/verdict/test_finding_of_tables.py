@@ -19,7 +19,10 @@ GAP = Metric(
     direction="closer to the ideal is fairer", kinds=("classifier", "corpus"), by_group=True, source="by hand",
 )  # fmt: skip
 SPREAD = replace(GAP, name="impact_ratio", ideal=1.0, judged="value", range=(0.0, 1.0))
-METRICS = {"tpr_gap": GAP, "impact_ratio": SPREAD}
+SUM = replace(GAP, name="fped", range=(0.0, float("inf")))
+METRICS = {"impact_ratio": SPREAD, "fped": SUM} | {
+    name: replace(GAP, name=name) for name in ("tpr_gap", "fpr_gap", "pmi", "accuracy_gap")
+}
 
 
 def group(name: str, n: int, rate: float | None, *, asked: int = 0, unparseable: int = 0) -> GroupSummary:
@@ -144,3 +147,36 @@ def test_a_label_or_group_cannot_dress_up_a_finding(hostile: str) -> None:
     for said in (lines(gap(-0.3, -0.47, -0.11, label=hostile, groups=rows)), inconclusive):
         assert len(said) == 6
         assert not any(mark in line for line in said for mark in ("\u202e", "\x1b"))
+
+
+def test_a_sum_over_groups_says_that_it_is_one() -> None:
+    text = "\n".join(lines(gap(0.9, 0.8, 1.0, metric="fped"), metric="fped"))
+    assert 'label "nurse", sum over 2 groups' in text
+    assert "lowest" not in text
+    assert "|fped|" not in text
+
+
+@pytest.mark.parametrize(
+    ("metric", "rows"),
+    [
+        ("tpr_gap", 'the rows of women with label "nurse"'),
+        ("fpr_gap", 'the rows of women without label "nurse"'),
+        ("fped", 'the rows of men and of women without label "nurse"'),
+        ("impact_ratio", 'the rows of men and of women by whether they are given "nurse"'),
+    ],
+)
+def test_the_rows_to_look_at_are_those_that_the_figure_is_of(metric: str, rows: str) -> None:
+    bound = {"min": 0.8} if metric == "impact_ratio" else {"max": 0.1}
+    text = "\n".join(lines(gap(0.3, 0.2, 0.4, metric=metric), metric=metric, **bound))
+    assert f"look at {rows} in held_out.csv" in text
+
+
+def test_rows_of_a_label_are_not_said_to_be_some_of_the_group() -> None:
+    share = (group("women", 80, 0.2, asked=110),)
+    text = "\n".join(lines(gap(-0.8, -0.9, -0.7, metric="pmi", groups=share), metric="pmi", kind="corpus"))
+    assert "  groups     women 0.2 (n 80 rows with the label)" in text
+
+
+def test_a_figure_over_everybody_names_all_rows() -> None:
+    everybody = replace(gap(0.9, 0.8, 0.95, groups=(group("", 80, 0.2),), label=""), groups=())
+    assert "  groups     all rows 0.2 (n 80 rows)" in lines(everybody)

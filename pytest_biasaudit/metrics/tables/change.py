@@ -72,18 +72,21 @@ def _of_predictions(
 ) -> tuple[Compared, ...]:
     """Two classifiers' answers to the same rows: `paired` counts them by both."""
     from pytest_biasaudit.metrics.tables import paired_rates
+    from pytest_biasaudit.metrics.tables.alike import alike
 
     if paired.prediction is None or paired.earlier is None:
         return _none(f"{versus}: its answers are not to the same rows")
     if shows == "recovery":
         if metric.recovery is None:
             return _none(f"{metric.name} has no recovery: limit accuracy with min_recovery")
-        kept: tuple[Compared, ...] = paired_rates.recovered(paired, level=level, minimum=minimum)
+        kept: tuple[Compared, ...] = paired_rates.recovered(alike(paired, ()), level=level, minimum=minimum)
         return kept
     if shows != "increase" or metric.name not in paired_rates.RATES:
         able = ", ".join(paired_rates.RATES)
         return _none(f"{metric.name} against {versus!r}: max_increase is for {able}; min_recovery for accuracy")
-    return paired_rates.increase(metric, paired, attributes=attributes, label=label, level=level, minimum=minimum)
+    return paired_rates.increase(
+        metric, alike(paired, attributes), attributes=attributes, label=label, level=level, minimum=minimum
+    )
 
 
 def _none(reason: str) -> tuple[Compared, ...]:

@@ -5,24 +5,32 @@ The arithmetic is in `confusion` (the counts), `gaps`, `spread`, `over_labels` a
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from importlib import import_module
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 from pytest_biasaudit.metrics.metric import Compared, Metric
+
+if TYPE_CHECKING:
+    from pytest_biasaudit.tables.tally import Tally
 
 KINDS = ("classifier",)
 DE_ARTEAGA = "De-Arteaga et al. 2019, section 4"
 
 
 def _table(family: str, function: str, **settings: Any) -> Callable[..., Any]:
-    """A callable that imports `metrics.tables.<family>` on its first call, so that reading metric facts stays light."""
+    """A callable that imports `metrics.tables.<family>` on its first call, so that reading metric facts stays light.
 
-    def call(*args: object, **given: object) -> tuple[Compared, ...]:
+    It measures rows that a rate tells apart, and no others: a table of scores has nearly as many cells as rows.
+    """
+
+    def call(tally: Tally, *, attributes: Sequence[str] = (), **given: object) -> tuple[Compared, ...]:
+        from pytest_biasaudit.metrics.tables.alike import alike
+
         module = import_module(f"pytest_biasaudit.metrics.tables.{family}")
         measure = cast(Callable[..., tuple[Compared, ...]], getattr(module, function))
-        return measure(*args, **settings, **given)
+        return measure(alike(tally, attributes), attributes=attributes, **settings, **given)
 
     call.__name__ = call.__qualname__ = function
     call.__doc__ = f"See `pytest_biasaudit.metrics.tables.{family}.{function}`."

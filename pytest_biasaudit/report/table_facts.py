@@ -31,7 +31,7 @@ def table_facts(record: AuditRecord) -> Facts:
     made.extend((f"Terms for {name}", _terms(groups)) for name, groups in audit.terms)
     made.append(("Too few to compare", _minimum(audit)))
     if isinstance(audit, ClassifierAudit):
-        made.append(("Predictions", _predictions(audit)))
+        made.append(("Predictions", _predictions(audit, tally)))
     if isinstance(audit, CorpusAudit) and audit.words:
         made.append((f"Words near terms, within {audit.window} words", _terms(audit.words)))
     if isinstance(audit, CorpusAudit) and audit.before is not None:
@@ -141,7 +141,7 @@ def _minimum(audit: TabularAudit) -> str:
     return f"a rate over fewer than {audit.minimum} {units} is not measured, and never a pass"
 
 
-def _predictions(audit: ClassifierAudit) -> str:
+def _predictions(audit: ClassifierAudit, tally: Tally | None) -> str:
     if audit.asks_model:
         text = f"by the model, from column {audit.columns.text}"
     elif audit.columns.prediction is not None:
@@ -149,10 +149,19 @@ def _predictions(audit: ClassifierAudit) -> str:
     else:
         text = f"from column {audit.columns.score}"
     if audit.threshold is not None:
-        where = (
-            "the score at which as many are wrongly positive as wrongly negative"
-            if audit.threshold == "equal-error"
-            else f"{audit.threshold:g}"
-        )
+        where = _equal_errors(tally) if audit.threshold == "equal-error" else f"{audit.threshold:g}"
         text += f"; {audit.columns.positive or 'positive'} from {where} on"
     return text or wording.NONE
+
+
+def _equal_errors(tally: Tally | None) -> str:
+    """The threshold that was found, from the same rows as then."""
+    text = (
+        "the score at which as many rows are wrongly positive as wrongly negative, as nearly as one of 101 steps gets"
+    )
+    if tally is None or tally.score is None or tally.positive is None:
+        return text
+    from pytest_biasaudit.tables.threshold import at_equal_errors
+
+    found = at_equal_errors(tally.score, tally.truth, tally.count, at=tally.labels.index(tally.positive))
+    return f"{text} (none: it takes scored rows of both kinds)" if found is None else f"{found:.6g}, {text}"

@@ -39,13 +39,10 @@ def thresholded(
     at = labels.index(positive)
     others = [one for one in range(len(labels)) if one != at]
     if threshold == "equal-error":
-        from pytest_biasaudit.stats.equal_error import equal_error_threshold
-
-        known = np.where(truth >= 0, score, np.nan)
-        try:
-            threshold = equal_error_threshold(known, truth == at, count)
-        except StatisticsError:
+        found = at_equal_errors(score, truth, count, at=at)
+        if found is None:
             return labels, np.full(len(count), -1, dtype=np.int64)
+        threshold = found
     below = np.full(len(count), -1, dtype=np.int64)
     if len(others) == 1:
         below[:] = others[0]
@@ -55,5 +52,20 @@ def thresholded(
         if np.any((below < 0) & (score < threshold)):
             labels = (*labels, f"not {positive}")
             below[below < 0] = len(labels) - 1
-    found = np.where(score >= threshold, at, below)
-    return labels, np.where(np.isnan(score), -1, found)
+    said = np.where(score >= threshold, at, below)
+    return labels, np.where(np.isnan(score), -1, said)
+
+
+def at_equal_errors(
+    score: NDArray[np.float64], truth: NDArray[np.int64], count: NDArray[np.int64], *, at: int
+) -> float | None:
+    """The score at which as many rows are wrongly positive as wrongly negative; None where there is none.
+
+    at  index of the positive label; the others are as in `thresholded`
+    """
+    from pytest_biasaudit.stats.equal_error import equal_error_threshold
+
+    try:
+        return equal_error_threshold(np.where(truth >= 0, score, np.nan), truth == at, count)
+    except StatisticsError:
+        return None

@@ -76,13 +76,13 @@ def measure_table(
             if audit.kind in metric.kinds and metric.of_table is not None:
                 ways: Sequence[tuple[str, ...]] = [(name,) for name in audit.attributes] if metric.by_group else [()]
                 wanted.extend(Asked(metric=metric.name, attributes=way) for way in ways)
-    estimates: list[Estimate] = []
+    estimates: dict[Estimate, None] = {}  # each once, in order: many limits ask for the same
     for ask in dict.fromkeys(wanted):
         if ask.metric not in metrics:
             raise StatisticsError(f"no metric {ask.metric!r} is registered; there are {', '.join(sorted(metrics))}")
         other = (others or {}).get(ask.versus) if ask.versus is not None else None
         new = estimates_of_table(ask, audit, counted, metrics[ask.metric], seed=seed, other=other)
-        estimates.extend(estimate for estimate in new if estimate not in estimates)
+        estimates.update(dict.fromkeys(new))
     return tuple(estimates)
 
 

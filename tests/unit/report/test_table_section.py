@@ -21,7 +21,15 @@ from pytest_biasaudit.report.table_facts import table_facts
 from pytest_biasaudit.report.table_figures import MOST, MOST_OTHER, figure_blocks
 from pytest_biasaudit.report.terminal import render_terminal
 from tests import table_sample
-from tests.hand_tally import TERMS, binary_tally, classifier_audit, classifier_tally, corpus_tally, table_context
+from tests.hand_tally import (
+    TERMS,
+    binary_audit,
+    binary_tally,
+    classifier_audit,
+    classifier_tally,
+    corpus_tally,
+    table_context,
+)
 
 BUDGET = 300_000
 """Bytes of a page with 28 labels and 50 terms."""
@@ -187,6 +195,20 @@ def test_facts_say_who_is_in_no_comparison_and_how_few_rows_are_too_few(records:
     corpus = dict(table_facts(records[2]))
     assert "100 rows hold no group's term" in corpus["Groups by gender"]
     assert corpus["Compared with"] == "old.csv, an earlier version of the data"
+
+
+def test_the_equal_error_threshold_that_was_found_is_told() -> None:
+    # 40 rows of "yes" and 40 of "no". From 0.5 on 10 yes are missed (0.4, 0.45, 0.3: 4 + 5 + 5 = 14), and 4 + 10 = 14 no
+    # are wrongly yes (0.55, 0.7, 0.5): as many. The lowest of 101 steps of 0.008 from 0.1 above 0.45 is 0.452.
+    audit = replace(binary_audit(), threshold="equal-error")
+    context = table_context(audit)
+    told = dict(table_facts(table_sample.record_of(context, audit, binary_tally())))["Predictions"]
+    assert "yes from 0.452, the score at which as many" in told
+    silent = replace(binary_tally(), score=np.full(len(binary_tally().count), np.nan))
+    assert (
+        "(none: it takes scored rows"
+        in dict(table_facts(table_sample.record_of(context, audit, silent)))["Predictions"]
+    )
 
 
 def test_a_picture_says_in_words_what_it_draws(records: list[AuditRecord], large: list[AuditRecord]) -> None:

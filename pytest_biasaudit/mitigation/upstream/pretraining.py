@@ -103,7 +103,8 @@ def dropout_pretraining(
     attention  dropout of attention; None: 0.15 and 0.05
 
     An architecture that has only one of the two kinds is taught with that one, and the record says which were set. Raises
-    RecipeError for one that has neither, or has more than is asked for already, and as `cda_pretraining` does.
+    RecipeError for one that has neither, or has more than is asked for already, for a model that directions were taken out of,
+    and as `cda_pretraining` does.
     Source: Webster et al. 2020 and Meade et al. 2022 (ACL).
     """
     from pytest_biasaudit.mitigation.data.word_pairs import GENDER
@@ -247,6 +248,12 @@ def _with_dropout(module: Any, wanted: Mapping[str, float], *, method: str) -> t
         setattr(inner, name, wanted[kind])
     with torch.random.fork_rng():
         made = type(module)(config)
+    added = sorted(set(module.state_dict()) - set(made.state_dict()))
+    if added:
+        raise RecipeError(
+            f"upstream = {method!r}: {len(added)} tensors are not the architecture's own ({added[0]}); pre-train before other "
+            "interventions"
+        )
     made.load_state_dict(module.state_dict())
     return made.to(next(module.parameters()).device), {name: wanted[kind] for name, kind in there.items()}
 

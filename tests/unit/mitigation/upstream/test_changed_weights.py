@@ -111,3 +111,18 @@ def test_noise_that_makes_weights_infinite_is_refused() -> None:
 def test_what_was_added_to_an_architecture_cannot_be_drawn_anew() -> None:
     with pytest.raises(RecipeError, match="initialise before other interventions"):
         random_initialisation(INTERVENTIONS["sentence_debias"].apply(tiny_encoder(), {}, 1), seed=1)
+
+
+@pytest.mark.parametrize("make", [tiny_masked, tiny_causal])
+def test_norms_and_biases_are_put_back_to_where_training_begins(make: Any) -> None:
+    taught = make()
+    with torch.no_grad():
+        for one in taught.module.parameters():
+            one.add_(0.25)  # as if all had been learnt, constants too
+    taught = type(taught)(taught.module, taught.tokenizer, taught.identity)
+    child = random_initialisation(taught, seed=5)
+    before = weights(taught)
+    for name, one in child.module.named_parameters():
+        assert not torch.equal(one, before[name]), name
+        if one.ndim == 1:
+            assert set(one.tolist()) == ({1.0} if "norm" in name.lower() and name.endswith("weight") else {0.0}), name

@@ -9,8 +9,10 @@ import pytest
 import torch
 
 from pytest_biasaudit.errors import RecipeError
+from pytest_biasaudit.mitigation.upstream import pretraining
 from pytest_biasaudit.mitigation.upstream.methods import INTERVENTIONS
 from pytest_biasaudit.mitigation.upstream.pretraining import cda_pretraining, dropout_pretraining
+from pytest_biasaudit.mitigation.upstream.projection import sentence_debias
 from pytest_biasaudit.models.identity import config_sha256, tensors_sha256
 from tests.upstream_models import tiny_causal, tiny_encoder, tiny_masked
 
@@ -85,3 +87,35 @@ def test_a_finished_training_is_gone_on_with_from_its_folder(tmp_path: Path) -> 
 def test_rows_longer_than_the_model_reads_are_refused() -> None:
     with pytest.raises(RecipeError, match="tokens = 4096, and the model takes"):
         cda_pretraining(tiny_masked(), steps=1, tokens=4096, seed=1)
+
+
+@pytest.mark.parametrize(("teach", "make"), [(cda_pretraining, tiny_causal), (dropout_pretraining, tiny_masked)])
+def test_a_training_killed_in_the_middle_goes_on_to_the_same_weights(
+    teach: Any, make: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    parent, rates = make(), {**QUICK, "steps": 54, "batch_size": 2}
+    whole = teach(parent, **rates, seed=1)
+    steps = 0
+
+    def killed(module: torch.nn.Module, batch: Any) -> torch.Tensor:
+        nonlocal steps
+        steps += module.training
+        if steps > 52:
+            raise KeyboardInterrupt
+        return loss(module, batch)
+
+    loss = pretraining._loss
+    with monkeypatch.context() as patch:
+        patch.setattr(pretraining, "_loss", killed)
+        with pytest.raises(KeyboardInterrupt):
+            teach(parent, **rates, home=tmp_path, seed=1)
+    resumed = teach(parent, **rates, home=tmp_path, seed=1)
+    assert resumed.identity.achieved["resumed_at_step"] == 50
+    assert resumed.tensors_sha256 == whole.tensors_sha256
+
+
+def test_dropout_is_raised_before_directions_are_taken_out_and_not_after() -> None:
+    with pytest.raises(RecipeError, match="pre-train before other interventions"):
+        dropout_pretraining(sentence_debias(tiny_masked()), **QUICK, seed=1)
+    after = sentence_debias(dropout_pretraining(tiny_masked(), **QUICK, seed=1))
+    assert after.identity.achieved["directions"] == 1

@@ -11,8 +11,10 @@ import torch
 
 from pytest_biasaudit.compression.saving import save
 from pytest_biasaudit.errors import DataError, ModelError, RecipeError
+from pytest_biasaudit.mitigation.data.word_pairs import GENDER
 from pytest_biasaudit.mitigation.upstream.last_state import last_state
 from pytest_biasaudit.mitigation.upstream.projection import inlp, null_space, principal_directions, sentence_debias
+from pytest_biasaudit.mitigation.upstream.sentences import sentences_of
 from pytest_biasaudit.models.without_directions import WithoutDirections
 from tests.rows_by_hand import table_of
 from tests.tiny_architectures import tiny
@@ -45,6 +47,23 @@ def test_the_direction_is_the_one_that_pairs_differ_along() -> None:
     assert np.abs(both[1]) == pytest.approx([0, 1, 0], abs=1e-12)
     with pytest.raises(RecipeError, match="fewer than 3 directions"):
         principal_directions(one, other, 3)
+
+
+def test_the_direction_is_the_first_component_that_another_library_finds() -> None:
+    decomposition = pytest.importorskip("sklearn.decomposition")
+    parent = tiny_encoder()
+
+    def vector(text: str) -> Any:
+        own = hidden(parent, text)[0].double().mean(0).numpy()
+        return own / np.linalg.norm(own)
+
+    rows = []
+    for pair in sentences_of(None, GENDER).pairs[:40]:
+        one, other = map(vector, pair)
+        rows += [one - (one + other) / 2, other - (one + other) / 2]
+    expected = decomposition.PCA(1).fit(np.array(rows)).components_[0]
+    child = sentence_debias(parent, text=[one for one, _ in sentences_of(None, GENDER).pairs[:40]])
+    assert abs(float(directions_of(child)[0].double().numpy() @ expected)) == pytest.approx(1, abs=1e-6)
 
 
 def test_the_projection_is_h_less_its_share_along_v() -> None:
@@ -116,7 +135,7 @@ def test_text_that_says_nothing_of_the_groups_is_refused(tmp_path: Path) -> None
         sentence_debias(tiny_encoder(), text=SENTENCES, components=3)
 
 
-def test_the_direction_stays_out_while_a_classifier_is_taught() -> None:
+def test_the_direction_stays_out_while_a_classifier_is_taught(tmp_path: Path) -> None:
     from pytest_biasaudit.training.finetune import FineTuning, finetune
 
     child = sentence_debias(tiny_encoder())
@@ -130,6 +149,12 @@ def test_the_direction_stays_out_while_a_classifier_is_taught() -> None:
     with torch.no_grad():
         state = body(input_ids=torch.tensor([[2, 9, 10, 3]])).last_hidden_state
     assert float((state @ part.directions.T).abs().max()) < 1e-5
+    with pytest.raises(ModelError, match="takes directions out of the last hidden state"):
+        save(made, tmp_path / "classifier")
+    frozen = finetune(child, table, settings=FineTuning(frozen=True), home=tmp_path / "kept", seed=1)
+    recalled = finetune(child, table, settings=FineTuning(frozen=True), home=tmp_path / "kept", seed=1)
+    assert recalled.tensors_sha256 == frozen.tensors_sha256
+    assert any(isinstance(one, WithoutDirections) for one in recalled.module.modules())
 
 
 def test_a_model_without_its_direction_is_not_saved_as_if_it_were_whole(tmp_path: Path) -> None:

@@ -7,14 +7,16 @@ not known.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import polars as pl
 
-from pytest_biasaudit.context.declaration import ClassifierAudit, Columns, TabularAudit
+from pytest_biasaudit.context.declaration import ClassifierAudit, Columns, CorpusAudit, TabularAudit
 from pytest_biasaudit.errors import DataError
+from pytest_biasaudit.prompts.benchmarks.data import refuse
 from pytest_biasaudit.tables.answers import Answers
 from pytest_biasaudit.tables.opening import (
     CLUSTER,
@@ -130,6 +132,7 @@ def tally_of(
     elif isinstance(audit, ClassifierAudit) and prediction is None:
         prediction = np.full(len(count), -1, dtype=np.int64)
     members, attributes = _groups(cells, count, audit, name)
+    _refuse_nobody(attributes, audit, name)
     return Tally(
         attributes=tuple(attributes),
         labels=labels,
@@ -220,10 +223,11 @@ def _groups(
     members: list[NDArray[np.bool_]] = []
     attributes: list[Attribute] = []
     orders, left_out = dict(audit.groups_order), dict(audit.leave_out)
+    two = isinstance(audit, CorpusAudit) and audit.before is not None
     for attribute, _ in audit.columns.groups:
         sizes = cells.group_by(attribute).agg(pl.col(COUNT).sum()).drop_nulls(attribute)
         out = left_out.get(attribute, ())
-        groups = group_order(dict(sizes.rows()), attribute, orders.get(attribute, ()), out, name=name)
+        groups = group_order(dict(sizes.rows()), attribute, orders.get(attribute, ()), out, name=None if two else name)
         at = _placed(cells[attribute], groups)
         members.append(at[:, None] == np.arange(len(groups)))
         attributes.append(Attribute(name=attribute, groups=groups, left_out=out))
@@ -232,11 +236,23 @@ def _groups(
         flags = {group: cells[term_column(attribute, group)].to_numpy().astype(bool) for group, _ in terms}
         there = {group: int(count[flag].sum()) for group, flag in flags.items()}
         declared = (*orders.get(attribute, ()), *(g for g in there if g not in orders.get(attribute, ())))
-        groups = group_order(there, attribute, declared, out, name=name)
+        groups = group_order(there, attribute, declared, out, name=None if two else name)
         none = np.zeros(len(count), dtype=bool)
         members.append(np.stack([flags.get(group, none) for group in groups], axis=1))
         attributes.append(Attribute(name=attribute, groups=groups, overlapping=True, left_out=out))
     return members, attributes
+
+
+def _refuse_nobody(attributes: Sequence[Attribute], audit: TabularAudit, name: str) -> None:
+    """Refuses an attribute of which no group is left: there is nobody that a figure could be about."""
+    columns = dict(audit.columns.groups)
+    faults = []
+    for one in attributes:
+        if not one.groups:
+            faults.append(f"column {columns[one.name]!r}, which groups.{one.name} names, is blank in every row")
+        elif len(one.groups) == len(one.left_out):
+            faults.append(f"leave_out.{one.name} leaves out every group: {', '.join(map(repr, one.groups))}")
+    refuse(name, faults)
 
 
 def _predicted(answers: Answers, truth: pl.Series, audit: ClassifierAudit, file: TableFile) -> pl.Series:

@@ -13,6 +13,7 @@ from pathlib import Path
 
 from pytest_biasaudit.context.spelling import did_you_mean, shown
 from pytest_biasaudit.errors import DataError
+from pytest_biasaudit.prompts.benchmarks.data import refuse
 from pytest_biasaudit.tables.source import TableFile
 
 LINES_LOOKED_AT = 1000
@@ -30,6 +31,8 @@ class Head:
     """Lines that the head of a CSV takes up."""
     alone: bool = False
     """Whether a CSV holds nothing under its head."""
+    nested: tuple[tuple[str, int, object], ...] = ()
+    """JSON lines: columns in which a list or an object was seen, each with the first line and what it holds."""
 
 
 def head_of(path: Path, kind: str, *, name: str) -> Head:
@@ -39,7 +42,7 @@ def head_of(path: Path, kind: str, *, name: str) -> Head:
     if kind == "csv":
         return _csv_head(path, name)
     if kind == "jsonl":
-        return Head(names=_json_keys(path))
+        return _json_head(path)
     import polars as pl
 
     try:
@@ -66,6 +69,14 @@ def check_columns(file: TableFile, wanted: Sequence[tuple[str, str]]) -> Head:
                 faults.append(f"{before}column {shown(name)}, which {use} names, is there twice")
         if faults:
             raise DataError(file.name, [*faults, f"{before}the file has {_some(head.names)}{_separator(head, file)}"])
+        refuse(
+            file.name,
+            [
+                f"{before}line {line}: column {name!r} must hold text or numbers, got {shown(cell)}"
+                for name, line, cell in head.nested
+                if ("text", name) in wanted
+            ],
+        )
     return heads[0]
 
 
@@ -125,17 +136,21 @@ def _csv_head(path: Path, name: str) -> Head:
     return Head(names=tuple(names), lines=taken, alone=not below.strip(b"\r\n"))
 
 
-def _json_keys(path: Path) -> tuple[str, ...]:
+def _json_head(path: Path) -> Head:
     keys: dict[str, None] = {}
+    nested: dict[str, tuple[str, int, object]] = {}
     with path.open("rb") as file:
-        for _, line in zip(range(LINES_LOOKED_AT), file, strict=False):
+        for number, line in zip(range(1, LINES_LOOKED_AT + 1), file, strict=False):
             try:
                 value = json.loads(line)
             except (ValueError, RecursionError):
                 continue  # said with its line when the rows are read
             if isinstance(value, dict):
                 keys.update(dict.fromkeys(value))
-    return tuple(keys)
+                for name, cell in value.items():
+                    if isinstance(cell, (list, dict)):
+                        nested.setdefault(name, (name, number, cell))
+    return Head(names=tuple(keys), nested=tuple(nested.values()))
 
 
 def _has_key(path: Path, name: str) -> bool:

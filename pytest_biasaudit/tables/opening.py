@@ -206,7 +206,7 @@ def _blank_lines_at_end(path: Path) -> int:
 
 def _as_wanted(use: str, name: str, role: str, kind: pl.DataType, file: TableFile) -> pl.Expr:
     column = pl.col(name)
-    if kind.is_nested() or kind in (pl.Binary, pl.Object):
+    if kind.is_nested() or kind in (pl.Binary, pl.Object, pl.Duration):
         raise DataError(file.name, [f"column {name!r}, which {use} names, holds {kind}; it must hold text or numbers"])
     if role == SCORE:
         if kind == pl.String:
@@ -217,6 +217,8 @@ def _as_wanted(use: str, name: str, role: str, kind: pl.DataType, file: TableFil
         spelled = pl.when(exact).then(column.cast(pl.Int64, strict=False).cast(pl.String))
         return spelled.otherwise(pl.when(column.is_nan()).then(None).otherwise(column.cast(pl.String)))
     column = column.cast(pl.String)
+    if kind.is_decimal():
+        column = column.str.replace(r"\.0+$", "")
     if role == TEXT:
         return pl.when(column.str.contains(r"\S")).then(column)
     return _without_blanks(column)

@@ -131,9 +131,13 @@ def _from_hub(source: str, offline: bool) -> tuple[Path, tuple[str, ...]]:
             )
         )
     except Exception as error:  # network, permission and cache errors alike: the data cannot be had
+        from huggingface_hub.errors import LocalEntryNotFoundError
+
         hint = " (offline: only what is in the local hub cache can be used)" if offline else ""
-        first = str(error).strip().splitlines()[:1] or [type(error).__name__]
-        raise DataError(source, [f"cannot be loaded{hint}: {first[0]}"]) from error
+        first = (str(error).strip().splitlines() or [type(error).__name__])[0]
+        if offline and isinstance(error, LocalEntryNotFoundError):
+            first = f"revision {revision!r} is not in it; fetch it once online"
+        raise DataError(source, [f"cannot be loaded{hint}: {first}"]) from error
     start = folder if named else folder / inside
     there = [one for one in start.glob(inside if named else "**/*") if one.is_file()]
     for kind in ("parquet", "jsonl", "csv"):

@@ -5,6 +5,7 @@ Looks at cells that are counted already. Rows are looked up again only to name t
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 
 import numpy as np
@@ -21,6 +22,7 @@ MOST_GROUPS = 200
 MOST_LABELS = 1000
 LONGEST = 200
 """Characters of a label or group, which is printed in every report."""
+_WHOLE = re.compile(r"\A([-+]?\d+)\.0*\Z")
 
 
 def label_order(labels: set[str]) -> tuple[str, ...]:
@@ -37,23 +39,28 @@ def group_order(
     order: Sequence[str],
     left_out: Sequence[tuple[str, str]],
     *,
-    name: str,
+    name: str | None,
 ) -> tuple[str, ...]:
     """The groups of an attribute, the reference first.
 
     sizes     rows of each group
     order     groups that come first, whether a row has them or not: a group without a row is compared, and found missing
     left_out  groups with the reason; they come last, unless `order` has them
+    name      the table's, for errors; None: of two versions of a table, either may be without a group that is left out
 
     Raises DataError for a left-out group that no row has.
     """
-    faults = [
-        f"leave_out.{attribute} names {shown(group)}, a group no row has{did_you_mean(group, sizes)}; "
-        f"there are {', '.join(map(repr, sorted(sizes)[:20])) or 'none'}"
-        for group, _ in left_out
-        if not sizes.get(group)
-    ]
-    refuse(name, faults)
+    faults = (
+        []
+        if name is None
+        else [
+            f"leave_out.{attribute} names {shown(group)}, a group no row has{did_you_mean(group, sizes)}; "
+            f"there are {', '.join(map(repr, sorted(sizes)[:20])) or 'none'}"
+            for group, _ in left_out
+            if not sizes.get(group)
+        ]
+    )
+    refuse(name or "", faults)
     out = [group for group, _ in left_out if group not in order]
     rest = sorted((group for group in sizes if group not in order and group not in out), key=lambda g: (-sizes[g], g))
     return (*order, *rest, *out)
@@ -81,6 +88,7 @@ def refuse_values(cells: pl.DataFrame, audit: TabularAudit, *, file: TableFile |
         blank = int(cells.filter(pl.col(CLUSTER).is_null())["count"].sum())
         at = _row(audit, file, pl.col(CLUSTER).is_null())
         faults.append(f"{at}column {columns.cluster!r} is blank in {blank} rows; every row needs its cluster")
+    faults.extend(_spelled_twice(cells, columns.label))
     faults.extend(_respelled(cells, columns.prediction))
     if file is not None and not faults:
         from pytest_biasaudit.tables.faults import refuse_mixed
@@ -111,18 +119,36 @@ def _unfit(
     return found
 
 
+def _spelled_twice(cells: pl.DataFrame, column: str | None) -> list[str]:
+    """Labels that differ in case only, or as "1" and "1.0" do: one of them would count as another label."""
+    if LABEL not in cells.columns:
+        return []
+    alike: dict[str, list[str]] = {}
+    for label in sorted(_values(cells, LABEL)):
+        alike.setdefault(_WHOLE.sub(r"\1", label).casefold(), []).append(label)
+    return [
+        f"column {column!r} spells one label in several ways, {' and '.join(map(shown, some))}: spell it in one"
+        for some in alike.values()
+        if len(some) > 1
+    ]
+
+
 def _respelled(cells: pl.DataFrame, column: str | None) -> list[str]:
     """Predictions that no row has as its label, and that are a label but for case, or for how a number is written."""
     if column is None or PREDICTION not in cells.columns or LABEL not in cells.columns:
         return []
-    truth = set(cells[LABEL].drop_nulls().to_list())
+    truth = set(_values(cells, LABEL))
     alike = {_plainly(label): label for label in sorted(truth)}
     return [
         f"column {column!r} has the prediction {shown(one)}, and the label is spelled {shown(alike[_plainly(one)])}: "
         "spell both in one way, or every such row counts as wrong"
-        for one in sorted(set(cells[PREDICTION].drop_nulls().to_list()) - truth)
+        for one in sorted(set(_values(cells, PREDICTION)) - truth)
         if _plainly(one) in alike
     ]
+
+
+def _values(cells: pl.DataFrame, role: str) -> list[str]:
+    return cells[role].drop_nulls().unique().to_list()
 
 
 def _plainly(label: str) -> str | float:

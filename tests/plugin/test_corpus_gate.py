@@ -154,3 +154,15 @@ def test_what_is_missing_is_no_pass(gate: Project) -> None:
     said = outcomes(result)
     # Nobody is a woman any more: no gap is left to measure, and nothing about it passes.
     assert {said[name] for name in ("hired-by-sex", "no-worse", "enough-women", "nothing-missing")} == {"FAILED"}
+
+
+@pytest.mark.parametrize("later", [True, False])
+def test_a_group_that_is_left_out_may_be_in_one_version_only(later: bool, gate: Project) -> None:
+    order = 'groups_order = { sex = ["men", "women"] }\n'
+    left = '[audit.leave_out]\nsex = { unsaid = "nothing can be said of them" }\n\n[audit.words]'
+    context = CONTEXT.replace(order, "", 1).replace("window = 3\n", f"window = 3\n{order}")
+    gate.write("hiring.bias.toml", context.replace("[audit.words]", left))
+    more = BALANCED + "He was a cook.,yes,unsaid\n"
+    gate.write("train.csv", more if later else BALANCED)
+    gate.write("old.csv", BALANCED if later else more)
+    gate.run("hiring.bias.toml").assert_outcomes(passed=6)

@@ -304,6 +304,51 @@ def test_a_left_out_group_that_no_row_has_is_refused(tmp_path: Path) -> None:
     assert "leave_out.sex names 'woman', a group no row has; did you mean 'women'?; there are 'men', 'women'" in said
 
 
+def test_a_group_column_that_is_blank_in_every_row_is_refused(tmp_path: Path) -> None:
+    said = refusal(tmp_path, HEAD + b"1,,1,1\n2, ,0,0\n")
+    assert "column 'g', which groups.sex names, is blank in every row" in said
+
+
+def test_leaving_out_every_group_is_refused(tmp_path: Path) -> None:
+    said = refusal(tmp_path, HEAD + GOOD, leave_out=(("sex", (("men", "a"), ("women", "b"))),))
+    assert "leave_out.sex leaves out every group: 'men', 'women'" in said
+
+
+@pytest.mark.parametrize(("one", "other"), [("1", "1.0"), ("No", "no"), ("2", "2.")])
+def test_a_label_that_is_spelled_in_two_ways_is_refused(one: str, other: str, tmp_path: Path) -> None:
+    said = refusal(tmp_path, f"g,y,p\nmen,{one},{one}\nwomen,{other},{one}\n".encode())
+    assert f"column 'y' spells one label in several ways, {one!r} and {other!r}" in said
+
+
+def test_labels_that_are_numbers_with_parts_are_not_taken_for_one(tmp_path: Path) -> None:
+    assert count(tmp_path, b"g,y,p\nmen,1.1,1.1\nwomen,1.10,1.10\n").labels == ("1.1", "1.10")
+
+
+def test_a_list_or_an_object_is_no_text(tmp_path: Path) -> None:
+    columns = Columns(label="y", text="t", groups=(("sex", "g"),))
+    said = refusal(
+        tmp_path,
+        b'{"g": "a", "y": 1, "t": "she"}\n{"g": "b", "y": 1, "t": {"body": "she"}}\n',
+        name="t.jsonl",
+        columns=columns,
+        terms=(("said", (("women", ("she",)), ("men", ("he",)))),),
+    )
+    assert "line 2: column 't' must hold text or numbers, got {'body': 'she'}" in said
+
+
+def test_a_span_of_time_is_no_group(tmp_path: Path) -> None:
+    frame = pl.DataFrame({"y": ["1"], "p": ["1"], "g": [3]}).with_columns(pl.duration(days=pl.col("g")).alias("g"))
+    frame.write_parquet(tmp_path / "made.parquet")
+    said = refusal(tmp_path, (tmp_path / "made.parquet").read_bytes(), name="t.parquet")
+    assert "column 'g', which groups.sex names, holds Duration" in said
+
+
+def test_a_whole_decimal_of_parquet_is_written_without_a_fraction(tmp_path: Path) -> None:
+    frame = pl.DataFrame({"y": ["1", "0", "0.50"], "p": ["1", "0", "0"], "g": ["a", "b", "a"]})
+    frame.with_columns(pl.col("y").cast(pl.Decimal(8, 2))).write_parquet(tmp_path / "made.parquet")
+    assert count(tmp_path, (tmp_path / "made.parquet").read_bytes(), name="t.parquet").labels == ("0", "0.50", "1")
+
+
 def test_a_table_for_interventions_is_refused_for_the_same_faults(tmp_path: Path) -> None:
     for name, content, told in (
         ("a.csv", HEAD + GOOD + b"3,men,1\n", "line 4: 3 cells"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Mapping
 
 from pytest_biasaudit.context.benchmark import DATA, SHA, WORDS
@@ -25,6 +26,7 @@ from pytest_biasaudit.context.tabular import (
     Threshold,
 )
 
+_SIGNS = str.maketrans("\u2019\u02bc\u2010\u2011", "''--")
 RESERVED = ("label", "prediction", "score", "cluster", "earlier", "count", "text", "id")
 """Names that columns have while rows are counted, so that no attribute may."""
 
@@ -148,9 +150,15 @@ def _check_terms(attribute: str, groups: Mapping[str, tuple[str, ...]], row: Row
     told: dict[str, str] = {}
     for group, terms in groups.items():
         for term in terms:
-            plain = " ".join(term.casefold().split())
+            plain = _plain(term)
             if not any(sign.isalnum() for sign in plain):
                 faults.misfit(row.where, f"terms.{attribute}.{group}", term, "has no letter or digit, so no word is it")
             elif told.setdefault(plain, group) != group:
                 reason = f"tells {told[plain]!r} too; a term is of one group"
                 faults.misfit(row.where, f"terms.{attribute}.{group}", term, reason)
+
+
+def _plain(term: str) -> str:
+    """The same for two terms that are found in the same places: case, accents' composition, signs and last dots aside."""
+    words = unicodedata.normalize("NFC", term).casefold().translate(_SIGNS).split()
+    return " ".join(word.rstrip(".") or word for word in words)

@@ -49,6 +49,14 @@ def test_near_is_counted_in_words(tmp_path: Path, text: str, window: int, is_nea
     assert near(tmp_path, [text], ["nurse"], window=window) == {"men": (0, 0, 0, 0), "women": expected}
 
 
+def test_a_term_that_ends_in_a_sign_is_a_word(tmp_path: Path) -> None:
+    terms = (("c", ("c++",)), ("net", (".net",)))
+    assert near(tmp_path, ["c++ expert", "an expert in .NET"], ["expert"], window=2, terms=terms) == {
+        "c": (1, 1, 1, 1),
+        "net": (1, 1, 1, 1),
+    }
+
+
 def test_an_occurrence_counts_once_and_a_row_once(tmp_path: Path) -> None:
     texts = [
         "She cooks, she sews, and he cooks what she cooks.",  # she0 cooks1 she2 sews3 and4 he5 cooks6 what7 she8 cooks9

@@ -61,6 +61,9 @@ def test_case_does_not_count_in_any_script() -> None:
     assert found(("mrs",), "MRS Blue")
     assert found(("École",), "une éCOLE")
     assert found(("женщина",), "ЖЕНЩИНА пишет")
+    assert found(("straße",), "STRAẞE")
+    assert not found(("straße",), "STRASSE")
+    assert not found(("istanbul",), "İSTANBUL")
 
 
 def test_inflections_are_listed_and_not_guessed() -> None:
@@ -115,6 +118,26 @@ def test_the_longest_term_is_taken_where_several_fit() -> None:
 def test_signs_of_a_pattern_in_a_term_stand_for_themselves() -> None:
     assert found(("a+b",), "grade a+b here")
     assert not found(("a.b",), "axb")
+
+
+@pytest.mark.parametrize("term", ["c++", "c#", ".net", "a+b", "é!", "mr."])
+def test_a_term_that_begins_or_ends_in_a_sign_is_found_by_both_patterns(term: str) -> None:
+    for text, is_there in ((f"{term} here", 1), (f"({term})", 1), (f"a {term}", 1), (f"x{term}", 0), (f"{term}x", 0)):
+        # "mr.x" holds the word "mr": the dot of a term is not looked for.
+        times_there = 1 if (term, text) == ("mr.", "mr.x") else is_there
+        assert found((term,), text) is bool(times_there), text
+        assert times((term,), text) == times_there, text
+
+
+def test_many_groups_are_found_as_few_are() -> None:
+    groups = tuple((word, (word,)) for word in ("red", "blue", "green", "sky blue", "navy", "émeraude"))
+    texts = ["Sky-blue and red", None, "", "reddish", "ÉMERAUDE, navy; blues", "no colour", "blue"]
+    frame = pl.DataFrame({"t": texts}, schema={"t": pl.String})
+    flags = frame.select(term_columns(pl.col("t"), (("colour", groups),)))
+    for group, terms in groups:
+        one_by_one = frame.select(has_any(pl.col("t"), terms).fill_null(False))
+        assert flags[term_column("colour", group)].to_list() == one_by_one.to_series().to_list(), group
+    assert [sum(row) for row in flags.rows()] == [3, 0, 0, 0, 2, 0, 1]
 
 
 def test_no_text_says_nothing() -> None:

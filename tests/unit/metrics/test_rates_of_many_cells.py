@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from pytest_biasaudit.metrics.metric import Compared
+from pytest_biasaudit.metrics.metric import Compared, Shows
 from pytest_biasaudit.metrics.registry import METRICS, for_kind
 from pytest_biasaudit.metrics.tables import change, confusion, gaps, over_labels, overall, paired_rates, spread
 from pytest_biasaudit.metrics.tables.alike import FEW
@@ -85,7 +85,7 @@ def test_a_rate_is_the_same_from_cells_that_are_alike_put_together(name: str, mo
 
 @pytest.mark.parametrize("name", ["tpr_gap", "accuracy"])
 def test_so_is_a_change_against_another_model(name: str) -> None:
-    shows = "recovery" if name == "accuracy" else "increase"
+    shows: Shows = "recovery" if name == "accuracy" else "increase"
     attributes = ("term",) if OWN[name].by_group else ()
     found = change.change_of(OWN[name], Both(), Both(), "parent", attributes=attributes, shows=shows, **GIVEN)
     if name == "accuracy":

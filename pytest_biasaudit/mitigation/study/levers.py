@@ -161,9 +161,15 @@ class _Changes:
 def _changes(after: Mapping[int, StudyCell], before: Mapping[int, StudyCell]) -> _Changes:
     pairs = [(after[seed], before[seed]) for seed in after if seed in before]
     return _Changes(
-        rms=tuple(_difference(a.rms.value, b.rms.value) for a, b in pairs),
+        # Over other labels it is another figure: one that lost its widest gap would seem to be smaller.
+        rms=tuple(_difference(a.rms.value, b.rms.value) if _there(a) == _there(b) else None for a, b in pairs),
         accuracy=tuple(_difference(a.accuracy.value, b.accuracy.value) for a, b in pairs),
     )
+
+
+def _there(cell: StudyCell) -> list[tuple[str, str]]:
+    """Label and group of every gap that a cell has."""
+    return [(unit.label, unit.group) for unit in cell.units if unit.gap.value is not None]
 
 
 def _chance(values: Sequence[float | None]) -> float | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -11,7 +12,7 @@ import pytest
 from pytest_biasaudit.metrics.metric import Compared, Shows
 from pytest_biasaudit.metrics.registry import METRICS, for_kind
 from pytest_biasaudit.metrics.tables import change, confusion, gaps, over_labels, overall, paired_rates, spread
-from pytest_biasaudit.metrics.tables.alike import FEW
+from pytest_biasaudit.metrics.tables.alike import FEW, alike
 from pytest_biasaudit.tables.tally import Attribute, Tally
 
 OWN = for_kind(METRICS, "classifier")
@@ -103,3 +104,10 @@ def _sizes(function: Callable[..., Any], sizes: list[int]) -> Callable[..., Any]
         return function(rate, tally, *args, **given)
 
     return call
+
+
+def test_a_table_is_made_smaller_once_and_another_of_the_same_rows_again() -> None:
+    assert alike(TABLE, ("term",)) is alike(TABLE, ["term"])
+    assert alike(TABLE, ("term",)) is not alike(TABLE, ())
+    again = replace(TABLE, truth=np.zeros_like(TABLE.truth))
+    assert not alike(again, ("term",)).truth.any()

@@ -104,6 +104,14 @@ def test_a_seed_without_a_figure_is_said_and_not_passed_over() -> None:
     assert row.helped == "cannot tell"
 
 
+def test_a_figure_over_fewer_labels_is_not_held_against_one_over_all() -> None:
+    """The label with the widest gap is lost: what is left is smaller, and nothing was helped."""
+    lost = [a_cell(seed, value, data="scrub", gaps=(-0.2, None)) for seed, value in enumerate(AFTER)]
+    row = lever_rows([*cells(AFTER)[:5], *lost], level=0.95, majority=0.5)[1]
+    assert row.change.value is None
+    assert row.helped == "cannot tell"
+
+
 def test_one_seed_has_a_value_and_no_interval() -> None:
     found = over_seeds([0.3], level=0.95, within=(0.0, 1.0))
     assert (found.value, found.interval) == (0.3, None)

@@ -159,7 +159,10 @@ def _notes(studied: Studied, cells: tuple[StudyCell, ...]) -> Iterator[str]:
         )
     lacking = sorted({f"{unit.label}, {unit.group}" for cell in cells for unit in cell.units if unit.gap.value is None})
     if lacking:
-        yield f"Without a gap in some cell: {'; '.join(lacking[:20])}. Root mean squares leave them out; two are compared where they are over the same."
+        yield (
+            f"Without a gap in some cell: {'; '.join(lacking[:20])}. Root mean squares leave them out; two are compared where "
+            "they are over the same."
+        )
 
 
 def _read(plan: StudyPlan, declared: TableSource, offline: bool) -> tuple[TableFile, Table]:

@@ -7,13 +7,10 @@ training that was cut off goes on to the same weights.
 from __future__ import annotations
 
 import copy
-import hashlib
-import json
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, replace
-from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -23,16 +20,17 @@ from torch.nn.functional import cross_entropy
 from pytest_biasaudit.compression.storage import weight_count
 from pytest_biasaudit.errors import RecipeError, TrainingError
 from pytest_biasaudit.models.classifier import TransformerClassifier
-from pytest_biasaudit.models.identity import config_sha256, hooks_of, library_versions, tensors_sha256
+from pytest_biasaudit.models.identity import config_sha256, library_versions
 from pytest_biasaudit.models.transformer import TransformerModel, positions_of
 from pytest_biasaudit.training.checkpoint import is_whole
+from pytest_biasaudit.training.deciding import folder_of, pinned, store_of
 from pytest_biasaudit.training.fine_tuning import FineTuning
 from pytest_biasaudit.training.finished import keep, recall
 from pytest_biasaudit.training.frozen import fit, linear_head, vectors
 from pytest_biasaudit.training.head import Pooling, embedding_names, head_names, last_layers, pooling_of, with_head
 from pytest_biasaudit.training.lora import adapted, merged
 from pytest_biasaudit.training.plan import Plan, Taught
-from pytest_biasaudit.training.rows import Deal, Labelled, labelled, tokens_of
+from pytest_biasaudit.training.rows import Deal, Labelled, complete, labelled, tokens_of
 from pytest_biasaudit.training.split import split
 from pytest_biasaudit.training.teach import forget, teach
 
@@ -43,12 +41,11 @@ if TYPE_CHECKING:
 
 __all__ = ["FineTuning", "finetune", "taught"]
 
-REVISION = 1
-"""Raised whenever the same settings would give another classifier: those kept are then taught anew."""
-LIBRARIES = ("torch", "transformers", "accelerate", "tokenizers", "safetensors", "peft")
 STEP = "1 finetune classifier"
 """Where `identity.achieved["steps"]` says what came of the teaching."""
 EVALUATED_AT_ONCE = 32
+_UNWEIGHTED = FineTuning(row_weights=False)
+"""Rows held out are looked at, and weigh nothing."""
 Watch = Callable[[str, int], AbstractContextManager[Callable[[int], None]]]
 """Shows how far the teaching has come: watch(what, steps) gives a function to call with steps as they are taken."""
 
@@ -81,8 +78,11 @@ def finetune(
     settings = settings or FineTuning()
     base.refuse_if_changed()
     pooling = pooling_of(base, settings.pooling, frozen=settings.frozen)
-    kept, held = split(table, settings.held_out, seed) if settings.held_out else (table, None)
-    rows = labelled(kept, settings)
+    rows, held = labelled(table, settings), None  # the whole first: faults name rows of the table
+    if settings.held_out:
+        kept, other = split(complete(table), settings.held_out, seed)
+        rows = labelled(kept, settings, labels=rows.labels)
+        held = labelled(other, _UNWEIGHTED, labels=rows.labels)
     module = with_head(base, rows.labels, pooling=pooling, seed=seed)
     if settings.device is not None:
         module = module.to(settings.device)
@@ -94,12 +94,12 @@ def finetune(
         tokenizer=tokenizer,
         settings=settings,
         rows=rows,
-        held=None if held is None else labelled(held, settings, labels=rows.labels),
+        held=held,
         seed=seed,
         only=_taught_names(module, settings),
     )
     step = _step(table, settings, pooling, seed)
-    folder = _folder(home, base, table, step, module)
+    folder = folder_of(home, base, step, module)
     figures = _teach(work, folder, home, title, watch or _unwatched)
     return _classifier(work, title, step, figures, table)
 
@@ -161,10 +161,7 @@ def _teach(work: _Work, folder: Path | None, home: Path | None, title: str, watc
 
 def _fitted(work: _Work, tokens: list[list[int]], home: Path | None) -> dict[str, object]:
     """The head alone, on the body's vectors."""
-    store = None
-    if home is not None and _pinned(work.base, work.module):
-        decides = [REVISION, _body_sha256(work), type(work.module).__name__, work.longest, _versions()]
-        store = home / "vectors" / f"{_sha256(decides)}.npz"
+    store = store_of(home, work.base, work.module, work.tokenizer)
     found = vectors(work.module, work.rows.texts, tokens, store=store)
     _, head = linear_head(work.module)
     return fit(head, found, work.rows, penalty=work.settings.number("weight_decay"))
@@ -246,7 +243,7 @@ def _classifier(
     counts = torch.bincount(torch.from_numpy(work.rows.label), minlength=len(work.rows.labels)).tolist()
     facts: dict[str, object] = {
         "rows_taught": len(work.rows.texts),
-        "rows_left_out": work.rows.left_out,
+        "rows_left_out": table.rows - len(work.rows.texts) - (len(work.held.texts) if work.held is not None else 0),
         "labels": [f"{label}: {count}" for label, count in zip(work.rows.labels, counts, strict=True)],
         **figures,
     }
@@ -263,7 +260,7 @@ def _classifier(
         achieved={"notes": _notes(facts), "steps": {STEP: facts}},
         libraries=library_versions(),
         lacks="it gives labels, and predicts no word",
-        cacheable=_pinned(base, module),
+        cacheable=pinned(base, module),
         point=None,
     )
     model = TransformerClassifier(module, work.tokenizer, identity, parent=base)
@@ -325,43 +322,6 @@ def _taught_names(module: Any, settings: FineTuning) -> frozenset[str] | None:
     if settings.lora is None and not settings.embeddings:
         return frozenset(name for name, _ in module.named_parameters()) - embedding_names(module)
     return None
-
-
-def _folder(
-    home: Path | None, base: TransformerModel, table: Table, step: dict[str, object], module: Any
-) -> Path | None:
-    """Where this classifier is kept: named by all that decides it. None without a home, and for a body with hooks.
-
-    A hook decides what a body gives, and no digest tells one from another.
-    """
-    if home is None or not _pinned(base, module):
-        return None
-    content = {key: value for key, value in step.items() if key != "data"}
-    decides = [REVISION, base.identity.digest, base.tensors_sha256, content, _versions(), _device_of(module).type]
-    return home / "finetune" / _sha256(decides)
-
-
-def _pinned(base: TransformerModel, module: Any) -> bool:
-    """Whether digests say all that decides the answers."""
-    return base.identity.cacheable and not hooks_of(base.module) and not hooks_of(module)
-
-
-def _body_sha256(work: _Work) -> str:
-    return tensors_sha256(getattr(work.module, work.module.base_model_prefix))
-
-
-def _versions() -> dict[str, str]:
-    found = {}
-    for name in LIBRARIES:
-        try:
-            found[name] = metadata.version(name)
-        except metadata.PackageNotFoundError:
-            continue
-    return found
-
-
-def _sha256(decides: object) -> str:
-    return hashlib.sha256(json.dumps(decides, sort_keys=True).encode()).hexdigest()
 
 
 def _device_of(module: torch.nn.Module) -> torch.device:

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from zipfile import BadZipFile
 
 import numpy as np
 import torch
@@ -131,10 +132,20 @@ def _given(module: Any, name: str, rows: list[Sequence[int]]) -> NDArray[np.floa
     finally:
         hook.remove()
     found = caught[0]
-    if found.ndim == 3:  # a causal model's head reads every token, and its classifier the last real one
-        found = found[torch.arange(len(rows)), real.sum(1) - 1]
+    if found.ndim == 3:  # a causal model's head reads every token, and its classifier the last that is no padding
+        found = found[torch.arange(len(rows)), _last_read(module, ids)]
     array: NDArray[np.float32] = found.float().cpu().numpy()
     return array
+
+
+def _last_read(module: Any, ids: torch.Tensor) -> torch.Tensor:
+    """Place of the token by which transformers' causal classifiers judge: the last whose id is not the padding's.
+
+    Where the end-of-text token is the padding too, and the tokenizer sets it behind every text, that is the one before it.
+    """
+    places = torch.arange(ids.shape[1], device=ids.device)
+    padding: int | None = module.config.get_text_config().pad_token_id
+    return (places * (ids != padding)).argmax(-1)
 
 
 def _read(store: Path | None) -> dict[bytes, NDArray[np.float32]]:
@@ -145,7 +156,7 @@ def _read(store: Path | None) -> dict[bytes, NDArray[np.float32]]:
         with np.load(store, allow_pickle=False) as held:
             digests, found = held["digests"], held["vectors"]
         return {digest.tobytes(): vector for digest, vector in zip(digests, found, strict=True)}
-    except (OSError, ValueError, KeyError, EOFError):
+    except (OSError, ValueError, KeyError, EOFError, BadZipFile):
         return {}
 
 

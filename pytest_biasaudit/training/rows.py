@@ -7,7 +7,7 @@ asked for.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -37,8 +37,6 @@ class Labelled:
     weight: NDArray[np.float64]
     """Of each row in the loss, of shape (rows,); 1 on average."""
     labels: tuple[str, ...]
-    left_out: int
-    """Rows without text or label."""
 
 
 def labelled(table: Table, settings: FineTuning, *, labels: tuple[str, ...] | None = None) -> Labelled:
@@ -49,7 +47,7 @@ def labelled(table: Table, settings: FineTuning, *, labels: tuple[str, ...] | No
     Raises TrainingError: fewer than two labels, no row, a weight that is negative or no number, weights that are all 0.
     """
     texts, truth = table.texts.to_list(), table.labels.to_list()
-    kept = [at for at, (text, label) in enumerate(zip(texts, truth, strict=True)) if text and text.strip() and label]
+    kept = _complete(table)
     known = labels if labels is not None else tuple(sorted({truth[at] for at in kept}))
     if labels is None and len(known) < 2:
         what = f"only the label {known[0]!r}" if known else "no row with a text and a label"
@@ -67,8 +65,18 @@ def labelled(table: Table, settings: FineTuning, *, labels: tuple[str, ...] | No
         label=label,
         weight=weight / weight.mean() if len(weight) else weight,
         labels=known,
-        left_out=table.rows - len(kept),
     )
+
+
+def complete(table: Table) -> Table:
+    """The rows that have a text and a label."""
+    return replace(table, frame=table.frame[_complete(table)])
+
+
+def _complete(table: Table) -> list[int]:
+    """Places of the rows that have a text and a label."""
+    both = zip(table.texts.to_list(), table.labels.to_list(), strict=True)
+    return [at for at, (text, label) in enumerate(both) if text and text.strip() and label]
 
 
 def _weights(table: Table, kept: Sequence[int], settings: FineTuning) -> NDArray[np.float64]:

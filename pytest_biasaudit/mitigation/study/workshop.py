@@ -73,7 +73,7 @@ class FineTuningWorkshop:
         """See `run.Workshop`."""
         from importlib.metadata import version
 
-        from pytest_biasaudit.training.finetune import REVISION
+        from pytest_biasaudit.training.deciding import REVISION
 
         plan = self._studied.plan
         return {

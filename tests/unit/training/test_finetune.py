@@ -332,6 +332,26 @@ def test_rows_without_text_or_label_are_counted_and_not_taught() -> None:
     assert taught(model)["rows_left_out"] == 3
 
 
+def test_every_label_is_taught_where_rows_are_held_out_and_some_have_no_text() -> None:
+    rows = [("old cat", "cat", None), ("the dog", "dog", None)] * 6 + [(None, "mat", None), ("mat", "mat", None)]
+    for seed in range(4):
+        model = finetune(encoder(), table(rows), settings=FineTuning(frozen=True, held_out=0.5), seed=seed)
+        assert model.labels == ("cat", "dog", "mat")
+        assert "mat: 1" in taught(model)["labels"]
+        assert (taught(model)["rows_taught"], taught(model)["rows_left_out"]) == (7, 1)
+        assert taught(model)["held_out"]["rows"] == 6
+
+
+def test_rows_held_out_need_no_weight_and_a_wrong_weight_is_told_by_its_row_of_the_table() -> None:
+    rows = [("old cat", "cat", None), ("the dog", "dog", None)] * 2
+    settings = FineTuning(frozen=True, held_out=0.25)
+    for seed in range(4):  # whichever row is held out, one of weight 0 among them
+        model = finetune(encoder(), table(rows, weight=[0.0, 0.0, 1.0, 1.0]), settings=settings, seed=seed)
+        assert taught(model)["held_out"]["rows"] == 1
+        with pytest.raises(TrainingError, match=r"1 row weights are no numbers from 0 \(row 4: -1\)"):
+            finetune(encoder(), table(rows, weight=[1.0, 1.0, 1.0, -1.0]), settings=settings, seed=seed)
+
+
 @pytest.mark.parametrize(
     ("rows", "told"),
     [

@@ -130,7 +130,7 @@ def p_against(estimate: Estimate, limit: Limit, metric: Metric) -> float:
     p = min(1, 2 P(T > excess / se)), so that p <= 1 - level exactly when a t interval of that level lies beyond the
     limit. Ratios are tested on the log scale. T has the estimate's degrees of freedom; the normal stands in where it
     gives none. A statistic without a standard error gets the one its interval implies on the side of the limit, so that
-    p = 1 - level when the interval just touches it.
+    p = 1 - level when the interval just touches it. A ratio of 0 has no logarithm: `_p_of_none`.
 
     1.0 for what could not be measured: it then takes its place in the family, and is evidence of nothing.
     """
@@ -146,6 +146,8 @@ def p_against(estimate: Estimate, limit: Limit, metric: Metric) -> float:
     near = _reach_toward_limit(estimate.value, estimate.interval, held, limit, metric)
     if not excess > 0:
         return 1.0
+    if on_log_scale(limit, metric) and held.value == 0 and held.side == "min":
+        return _p_of_none(estimate, held, level)
     error, df = estimate.standard_error, estimate.df
     if error is None or not math.isfinite(error) or error <= 0 or not math.isfinite(excess):
         if not (math.isfinite(excess) and math.isfinite(near) and near > 0):
@@ -154,6 +156,19 @@ def p_against(estimate: Estimate, limit: Limit, metric: Metric) -> float:
     score = excess / error
     tail = float(stdtr(df, -score)) if df is not None and math.isfinite(df) and df > 0 else float(ndtr(-score))
     return min(1.0, 2.0 * tail)
+
+
+def _p_of_none(estimate: Estimate, held: OnScale, level: float) -> float:
+    """The p of a ratio of 0, of a group in which nobody was chosen, against the least it may be.
+
+    No hit in n rows at a rate r has probability (1 - r)^n, so that its logarithm falls with the ratio at least as fast as
+    in proportion: 1 - level at the interval's upper end, (1 - level)^(bound / end) at the bound. Against a ratio below 1 it
+    is no smaller than against 1, where the estimate has one.
+    """
+    if not held.high or not math.isfinite(held.high):
+        return 1.0
+    p = float((1.0 - level) ** (held.bound / held.high))
+    return max(p, min(estimate.p or 0.0, 1.0 - level)) if held.bound <= 1.0 else p
 
 
 def _distance(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
+import numpy as np
 import pytest
 from scipy import stats
 
@@ -98,6 +99,35 @@ def test_the_p_of_a_four_fifths_limit_is_taken_on_the_log_scale(estimated: Estim
     # log 0.8 - log 0.6 = 0.28768, over 0.1: the normal tail beyond 2.8768 is 0.0020087
     ratio = estimated(0.6, 0.5, 0.72, metric="impact_ratio", standard_error=0.1)
     assert p_against(ratio, limit, METRICS["impact_ratio"]) == pytest.approx(2 * 0.0020087, rel=1e-3)
+
+
+def test_a_group_in_which_nobody_was_chosen_is_over_beside_other_limits_too(where: Where, estimated: Estimated) -> None:
+    limit = Limit(id="l", metric="impact_ratio", attributes=("race",), min=0.8, rule="lower")
+    none = estimated(0.0, 0.0, 0.1, metric="impact_ratio")
+    # .05 at the end of the interval, and eight times as far (.8 to .1) .05 to the power of 8
+    assert p_against(none, limit, METRICS["impact_ratio"]) == pytest.approx(0.05**8)
+    touching = estimated(0.0, 0.0, 0.8, metric="impact_ratio")
+    assert p_against(touching, limit, METRICS["impact_ratio"]) == pytest.approx(0.05)
+    both = judge_limits([(limit, (none,)), (limit, (none,))], metrics=METRICS, where=where)
+    assert [one.verdict for one in both] == [Verdict.OVER] * 2
+
+
+@pytest.mark.parametrize(("rows", "reference"), [(6, 6), (10, 40), (40, 40)])
+def test_the_p_of_nobody_chosen_is_no_smaller_than_the_chance_of_it_at_the_limit(
+    rows: int, reference: int, estimated: Estimated
+) -> None:
+    from pytest_biasaudit.stats.two_proportions import Shares, ratio
+
+    limit = Limit(id="l", metric="impact_ratio", attributes=("race",), min=0.8, rule="lower")
+    ps = []
+    for hits in range(1, reference + 1):
+        found = ratio(Shares.of([hits], [reference]), Shares.of([0], [rows]), level=0.95)
+        none = estimated(0.0, 0.0, float(found.high[0]), metric="impact_ratio")
+        ps.append(p_against(replace(none, p=float(found.p[0])), limit, METRICS["impact_ratio"]))
+    for rate in (0.1, 0.3, 0.6, 0.9):
+        chances = stats.binom.pmf(range(1, reference + 1), reference, rate) * (1 - 0.8 * rate) ** rows
+        for level in (0.05, 0.01, 0.001):
+            assert chances[np.array(ps) <= level].sum() <= level
 
 
 def test_without_a_standard_error_the_p_follows_the_interval(estimated: Estimated) -> None:

@@ -81,6 +81,10 @@ def calibration_gap(
             reason = "; ".join(said for said in (lacking[0], lacking[at]) if said)
             found.append(unmeasured(reason, label=rows.label, groups=pair, by_group=by_group))
             continue
+        if np.array_equal(rows.inside[used, 0], rows.inside[used, at]):
+            reason = f"{pair[0]!r} and {pair[1]!r} are of the very same rows"
+            found.append(unmeasured(reason, label=rows.label, groups=pair, by_group=by_group))
+            continue
         value = other.value - one.value
         shared = float(one.adds @ other.adds)
         variance = one.variance + other.variance - 2.0 * shared

@@ -22,9 +22,11 @@ Floats = NDArray[np.float64]
 Bools = NDArray[np.bool_]
 Rate = Literal["tpr", "fnr", "fpr", "selection", "accuracy", "answered"]
 OF_ALL_LABELS: tuple[Rate, ...] = ("accuracy", "answered")
+OF_ONE_CLASS: tuple[Rate, ...] = ("tpr", "fnr", "fpr")
 
 FEWEST_ANSWERED = 0.5
-"""Share of a group's rows that must have a prediction: of a group mostly unheard, the rest says little."""
+"""Share of a group's rows, and of those of the class that a rate is of, that must have a prediction: of rows mostly unheard, the
+rest says little, and a model that falls silent on one class of one group would look fair."""
 _OUT_OF: dict[Rate, str] = {
     "tpr": "whose true label is {label!r}",
     "fnr": "whose true label is {label!r}",
@@ -51,6 +53,8 @@ class Counts:
     """(groups,) all rows of the group."""
     unanswered: NDArray[np.int64]
     """(groups,) those without a prediction."""
+    wanted: Floats
+    """(groups, labels) the rows that the rate would be out of, had all a prediction."""
     clustered: bool
     tally: Tally
     inside: Bools
@@ -124,10 +128,13 @@ class Counts:
         unanswered = int(self.unanswered[group])
         if self.rate != "answered" and asked - unanswered < FEWEST_ANSWERED * asked:
             return f"{asked - unanswered} of {asked} rows of {name} have a prediction; at least {FEWEST_ANSWERED:.0%} are needed"
+        which = _OUT_OF[self.rate].format(label=self.labels[label])
+        heard, wanted = int(self.out_of[:, group, label].sum()), int(self.wanted[group, label])
+        if heard < FEWEST_ANSWERED * wanted:
+            return f"{heard} of {wanted} rows of {name} {which} have a prediction; at least {FEWEST_ANSWERED:.0%} are needed"
         units = int(self.units[group, label])
         needed = max(minimum, 2 if self.clustered else 1)
         if units < needed:
-            which = _OUT_OF[self.rate].format(label=self.labels[label])
             what = "clusters of rows" if self.clustered else "rows"
             undefined = " (the rate is not defined)" if units == 0 else ""
             return (
@@ -185,6 +192,9 @@ def counts(
     if own is None:  # a corpus: nothing is predicted
         own = np.full(len(tally.count), -1, dtype=np.int64)
     hits, out_of = _sums(rate, tally, inside, tuple(labels), own, by_cluster=tally.cluster is not None)
+    wanted = out_of.sum(axis=0)
+    if rate in OF_ONE_CLASS and (own < 0).any():
+        wanted = _sums(rate, tally, inside, tuple(labels), tally.truth, by_cluster=False)[1][0]
     return Counts(
         rate=rate,
         groups=groups,
@@ -193,6 +203,7 @@ def counts(
         out_of=out_of,
         asked=(inside * tally.count[:, None]).sum(axis=0),
         unanswered=(inside * np.where(own < 0, tally.count, 0)[:, None]).sum(axis=0),
+        wanted=wanted,
         clustered=tally.cluster is not None,
         tally=tally,
         inside=inside,

@@ -59,13 +59,15 @@ def rms_gap(
         root = math.sqrt(len(one.gaps))
         value = float(np.linalg.norm(one.gaps)) / root
         low, high = (end / root for end in limits_of_norm(one.gaps, one.errors, level=level))
+        high = min(1.0, high)
         by_chance = float(np.sqrt((one.by_chance**2).mean()))
         p = chance_of_norm(one.gaps, one.by_chance)
         # Where the low end is 0 it does not say how near the value is to what errors give; p does.
         error = max(
             (value - low) / float(quantile(level, math.inf)), value / max(1e-9, float(quantile(1.0 - p, math.inf)))
         )
-        expected = f"errors alone would give {by_chance:.3g} on average over these {len(one.gaps)} labels"
+        over = "this label" if len(one.gaps) == 1 else f"these {len(one.gaps)} labels"
+        expected = f"errors alone would give {by_chance:.3g} on average over {over}"
         made.append(
             Compared(
                 groups=one.groups,

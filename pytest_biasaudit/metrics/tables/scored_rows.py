@@ -119,15 +119,31 @@ class ScoredRows:
             f"at least {FEWEST_ANSWERED:.0%} are needed"
         )
 
+    def silent(self, at: int, side: Side) -> str:
+        """Why a side is too little heard of, though its group may be heard; "" where half or more of it can be used."""
+        if not self.of_all[UNHEARD]:
+            return ""
+        place = self.tally.labels.index(self.label) if self.label in self.tally.labels else -2
+        mine = self.inside[:, at] if side.whose == "subgroup" else ~self.inside[:, at]
+        lost = int(
+            self.tally.count[mine & (self.status == UNHEARD) & ((self.tally.truth == place) == side.positive)].sum()
+        )
+        heard = self.rows(at, side)
+        if heard >= FEWEST_ANSWERED * (heard + lost):
+            return ""
+        named = self._named(at, side)
+        return f"{heard:,} of {heard + lost:,} rows {named} can be used; at least {FEWEST_ANSWERED:.0%} are needed"
+
+    def _named(self, at: int, side: Side) -> str:
+        whom = "of" if side.whose == "subgroup" else "outside"
+        return f"{whom} {self.titles[at]!r} {'with' if side.positive else 'without'} the label {self.label!r}"
+
     def lacking(self, at: int, sides: Sequence[Side], minimum: int) -> str:
         """Why a figure of these sides of a group cannot be measured; "" where it can."""
         said = [self.unheard(at)]
         for side in sides:
-            whom = f"of {self.titles[at]!r}" if side.whose == "subgroup" else f"outside {self.titles[at]!r}"
-            what = (
-                f"{whom} with the label {self.label!r}" if side.positive else f"{whom} without the label {self.label!r}"
-            )
-            said.append(self.too_few(self.units(at, side), what, minimum))
+            few = self.too_few(self.units(at, side), self._named(at, side), minimum)
+            said.append(few or ("" if said[0] else self.silent(at, side)))
         return "; ".join(reason for reason in said if reason)
 
     def summary(self, at: int, sides: Sequence[Side], rate: float | None, *, whose: Whose = "subgroup") -> GroupSummary:

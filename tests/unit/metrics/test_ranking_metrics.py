@@ -315,6 +315,20 @@ def test_scores_that_are_no_probabilities_have_no_calibration() -> None:
     assert "scores lie between 1 and 9" in one.measured.reason
 
 
+def test_two_terms_of_the_very_same_rows_have_no_calibration_gap() -> None:
+    ((_, one),) = measure("calibration_gap", tally([("ab", 1, 1, 0.7, 12), ("ab", 0, 1, 0.6, 9)])).items()
+    assert one.measured.value is None
+    assert "the very same rows" in one.measured.reason
+
+
+@pytest.mark.parametrize("name", ["subgroup_auc", "bnsp_auc", "positive_aeg"])
+def test_a_side_mostly_without_scores_is_not_measured_though_its_group_is_heard(name: str) -> None:
+    rows: list[Row] = [("a", 1, 1, 0.9, 8), ("a", 1, None, None, 12), ("a", 0, 0, 0.2, 40)]
+    found = measure(name, tally([*rows, ("b", 1, 1, 0.8, 20), ("b", 0, 0, 0.3, 20)]))
+    assert found["a",].measured.value is None
+    assert "8 of 20 rows of 'a' with the label 'toxic' can be used" in found["a",].measured.reason
+
+
 def test_rows_of_both_groups_make_a_calibration_gap_surer() -> None:
     rows: list[Row] = [("", 1, 1, 0.7, 12), ("", 0, 1, 0.6, 9), ("", 0, 1, 0.1, 7)]
     apart = tally([(group, *row[1:]) for group in "ab" for row in rows])

@@ -153,6 +153,29 @@ def test_a_group_mostly_without_predictions_is_not_measured() -> None:
     assert "12 of 25 rows of group 'b' have a prediction" in one.measured.reason
 
 
+def test_a_class_mostly_without_predictions_is_not_measured_though_its_group_is_heard() -> None:
+    """A model that is silent on most of b's positives, and right about the few it speaks of, is not fair to b."""
+    counted = binary(
+        ("a", "1", "1", 20), ("a", "0", "0", 20), ("b", "1", "1", 8), ("b", "1", "", 12), ("b", "0", "0", 40)
+    )  # fmt: skip
+    (one,) = measured("tpr_gap", counted)
+    assert one.measured.value is None
+    assert "8 of 20 rows of group 'b' whose true label is '1' have a prediction" in one.measured.reason
+    (fpr,) = measured("fpr_gap", counted)
+    assert fpr.measured.value == 0.0
+    for name in ("fned", "equalized_odds_difference", "rms_tpr_gap", "worst_group_tpr"):
+        (same,) = measured(name, counted)
+        assert same.measured.value is None
+        assert "8 of 20 rows of" in same.measured.reason
+
+
+def test_no_root_mean_square_is_bounded_above_one() -> None:
+    counted = binary(("a", "1", "1", 10), ("a", "0", "0", 9), ("b", "1", "0", 10), ("b", "0", "0", 9))
+    (one,) = measured("rms_tpr_gap", counted)
+    assert one.measured.interval is not None
+    assert one.measured.value == one.measured.interval.high == 1.0
+
+
 def test_too_few_rows_are_said_with_what_would_do() -> None:
     (one,) = measured("tpr_gap", TWO, minimum=11)
     assert one.measured.value is None

@@ -18,7 +18,8 @@ REFUSED = {
     "hqq": "transformers 5 does not load hqq's weights",
     "masked": "transformers does not know the modules that hold heads or neurons at zero around weights that were "
     "quantised before",
-    "without-directions": "transformers does not know the part that takes directions out of the last hidden state",
+    "without-directions": "transformers does not know the part that takes directions out of the last hidden state "
+    "(a classifier on such a model can be saved once its head is folded: mitigation.upstream.folded)",
     "torch-dynamic": "torch's dynamically quantised layers are packed for this process and have no safetensors form",
 }
 

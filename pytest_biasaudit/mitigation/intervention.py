@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, TypeGuard
+from typing import Any, TypeGuard, TypeVar
 
 from pytest_biasaudit.context.spelling import did_you_mean, listed, shown
 from pytest_biasaudit.errors import DataError
@@ -20,6 +20,21 @@ class Setting:
     """In words, for messages and the reference: "0 to 1"."""
     accepts: Callable[[object], bool]
     required: bool = False
+
+
+T = TypeVar("T")
+
+
+def named(name: str, there: Mapping[str, T], *, on: str) -> T:
+    """The intervention of that name. Raises DataError naming those there are.
+
+    on  what they act on, in words
+    """
+    if name not in there:
+        raise DataError(
+            f"intervention {name!r}", [f"is none on {on}{did_you_mean(name, there)}; there are {listed(there)}"]
+        )
+    return there[name]
 
 
 def complete(settings: Mapping[str, Setting], given: Mapping[str, object], *, name: str) -> dict[str, Any]:
@@ -81,6 +96,17 @@ def texts(valid: str, *, default: str | None = None, required: bool = False) -> 
         valid=valid,
         accepts=lambda value: _is_text(value) or (is_list(value) and all(map(_is_text, value))),
         required=required,
+    )
+
+
+def word_pairs() -> Setting:
+    """A list of word pairs: the name of a bundled one, or pairs."""
+    return Setting(
+        default="gender",
+        valid="the name of a bundled list of word pairs, or a list of pairs",
+        accepts=lambda value: (
+            _is_text(value) or (is_list(value) and all(is_list(one) and len(one) == 2 for one in value))
+        ),
     )
 
 

@@ -8,9 +8,7 @@ from importlib import import_module
 from types import MappingProxyType
 from typing import cast
 
-from pytest_biasaudit.context.spelling import did_you_mean, listed
-from pytest_biasaudit.errors import DataError
-from pytest_biasaudit.mitigation.intervention import Setting, complete, number, text, texts, word
+from pytest_biasaudit.mitigation.intervention import Setting, complete, named, number, text, texts, word, word_pairs
 from pytest_biasaudit.tables.table import Table
 
 ROOM = "pytest_biasaudit.mitigation.data"
@@ -43,18 +41,7 @@ class DataIntervention:
 
 def intervention(name: str) -> DataIntervention:
     """The intervention of that name. Raises DataError naming those there are."""
-    if name not in INTERVENTIONS:
-        raise DataError(
-            f"intervention {name!r}",
-            [f"is none on data{did_you_mean(name, INTERVENTIONS)}; there are {listed(INTERVENTIONS)}"],
-        )
-    return INTERVENTIONS[name]
-
-
-def _is_pairs(value: object) -> bool:
-    if isinstance(value, str):
-        return bool(value.strip())
-    return isinstance(value, (list, tuple)) and all(isinstance(one, (list, tuple)) and len(one) == 2 for one in value)
+    return named(name, INTERVENTIONS, on="data")
 
 
 _ATTRIBUTE = text('an attribute of the table, or several crossed ("race*sex"); absent: its only one')
@@ -131,11 +118,7 @@ _ALL = (
         title="Counterfactual data augmentation",
         does="swaps the words of two groups, in rows beside the originals or in their place",
         settings={
-            "pairs": Setting(
-                default="gender",
-                valid="the name of a bundled list of word pairs, or a list of pairs",
-                accepts=_is_pairs,
-            ),
+            "pairs": word_pairs(),
             "sides": word("two", "one", default="two"),
             "attribute": text("an attribute whose column is swapped with the text; absent: none is"),
             "groups": Setting(

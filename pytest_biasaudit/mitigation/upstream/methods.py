@@ -9,9 +9,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, cast
 
-from pytest_biasaudit.context.spelling import did_you_mean, listed
-from pytest_biasaudit.errors import DataError
-from pytest_biasaudit.mitigation.intervention import Setting, complete, is_list, number, whole, word
+from pytest_biasaudit.mitigation.intervention import Setting, complete, is_list, named, number, whole, word, word_pairs
 
 if TYPE_CHECKING:
     from pytest_biasaudit.models.transformer import TransformerModel
@@ -54,12 +52,7 @@ class UpstreamIntervention:
 
 def intervention(name: str) -> UpstreamIntervention:
     """The intervention of that name. Raises DataError naming those there are."""
-    if name not in INTERVENTIONS:
-        raise DataError(
-            f"intervention {name!r}",
-            [f"is none on models{did_you_mean(name, INTERVENTIONS)}; there are {listed(INTERVENTIONS)}"],
-        )
-    return INTERVENTIONS[name]
+    return named(name, INTERVENTIONS, on="models")
 
 
 def _is_sentences(value: object) -> bool:
@@ -68,20 +61,12 @@ def _is_sentences(value: object) -> bool:
     return is_list(value) and all(isinstance(one, str) for one in value)
 
 
-def _is_pairs(value: object) -> bool:
-    if isinstance(value, str):
-        return bool(value.strip())
-    return is_list(value) and all(is_list(one) and len(one) == 2 for one in value)
-
-
 _TEXT = Setting(
     default=None,
     valid="a file with a sentence a line, or a list of sentences; absent: our own frames",
     accepts=_is_sentences,
 )
-_PAIRS = Setting(
-    default="gender", valid="the name of a bundled list of word pairs, or a list of pairs", accepts=_is_pairs
-)
+_PAIRS = word_pairs()
 _TEACHING: dict[str, Setting] = {
     "steps": whole("1 or more", 1, 10**9, default=200),
     "batch_size": whole("1 or more", 1, 10**6, default=16),

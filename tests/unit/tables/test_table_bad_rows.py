@@ -144,6 +144,10 @@ def test_a_blank_line_between_rows_is_named_and_after_the_last_it_is_nothing(tmp
         assert count(tmp_path, HEAD + GOOD + ends).rows == 2
 
 
+def test_a_comma_at_the_end_of_a_row_loses_nothing(tmp_path: Path) -> None:
+    assert count(tmp_path, HEAD + b"1,men,1,1,\n2,women,0,0\n").count.tolist() == [1, 1]
+
+
 def test_a_blank_last_cell_is_a_blank_cell_and_no_short_row(tmp_path: Path) -> None:
     tally = count(tmp_path, HEAD + GOOD + b"3,men,1,\n")
     assert tally.rows == 3

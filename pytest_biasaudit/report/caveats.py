@@ -78,8 +78,15 @@ def interval_is(records: Sequence[AuditRecord]) -> str:
     return " ".join(dict.fromkeys(said[kind] for kind in _kinds(records)))
 
 
-def page_shows(records: Sequence[AuditRecord]) -> str:
-    """What was done to the models, as the end of "It shows"."""
+def page_shows(records: Sequence[AuditRecord], *, studied: bool = False) -> str:
+    """What was done to the models, as the end of "It shows".
+
+    studied  whether there is a study of levers: without audits the page is of nothing else
+    """
+    if studied and not records:
+        return (
+            "how a classifier's gaps between groups change when its model, or the data that it learns from, is changed"
+        )
     said = {
         "counterfactual": "how a language model answered the same questions about people of different groups, in the "
         "contexts its deployer declared",
@@ -87,7 +94,8 @@ def page_shows(records: Sequence[AuditRecord]) -> str:
         "classifier": "how often a classifier was right about rows of a labelled table, group by group",
         "corpus": "how labels and groups go together in data that a classifier may learn from",
     }
-    return ", and ".join(said[kind] for kind in _kinds(records))
+    shown = ", and ".join(said[kind] for kind in _kinds(records))
+    return f"{shown}, and whether the limits the deployer declared were kept"
 
 
 def _kinds(records: Sequence[AuditRecord]) -> list[str]:
@@ -101,9 +109,9 @@ def _kinds(records: Sequence[AuditRecord]) -> list[str]:
     return [kind for kind, found in there.items() if found]
 
 
-def made_from(records: Sequence[AuditRecord]) -> str:
+def made_from(records: Sequence[AuditRecord], *, studied: bool = False) -> str:
     """What the figures come from, as the end of "this page is made"."""
-    if any(isinstance(record.audit, TabularAudit) for record in records):
+    if studied or any(isinstance(record.audit, TabularAudit) for record in records):
         return "from test prompts, or from labelled tables that they chose"
     return "from test prompts and not from records of its use"
 

@@ -99,8 +99,8 @@ def render_page(evidence: Evidence, *, sections: Sequence[tuple[str, str]] = ())
         not_said=not_said(records),
         interval_means=interval_means(records),
         interval_is=interval_is(records),
-        page_shows=page_shows(records),
-        made_from=made_from(records),
+        page_shows=page_shows(records, studied=bool(evidence.study)),
+        made_from=made_from(records, studied=bool(evidence.study)),
         not_measured=Verdict.NOT_MEASURED,
         sections=tuple(sections),
         uses_ratio=any(one.limit.metric == "impact_ratio" for record in records for one in record.judgements),
@@ -149,7 +149,8 @@ def _template() -> Template:
 def _title(evidence: Evidence) -> str:
     titles = [context.title for context in evidence.contexts]
     if not titles:
-        return "No context"
+        studies = [result.study for result in evidence.study]
+        return f"Which lever helps: {', '.join(studies)}" if studies else "No context"
     return titles[0] if len(titles) == 1 else f"{', '.join(titles[:-1])} and {titles[-1]}"
 
 

@@ -65,7 +65,8 @@ class Silent:
 def figure_blocks(
     record: AuditRecord, attribute: str, *, without: Collection[str] = ()
 ) -> tuple[tuple[FigureBlock, ...], tuple[Silent, ...]]:
-    """A block a metric of that attribute ("" for figures over all rows), and one for its change against each other model.
+    """A block a metric of that attribute ("" for figures over all rows), and one for its change against each other model; those
+    that a limit is on come first.
 
     without  metrics that have a table of their own
 
@@ -77,7 +78,8 @@ def figure_blocks(
         for estimate in judgement.compared
     }
     limited = {judgement.limit.metric for judgement in record.judgements}
-    blocks: list[FigureBlock] = []
+    held: list[FigureBlock] = []
+    others: list[FigureBlock] = []
     silent: dict[str, list[str]] = {}
     for (name, versus), estimates in by_metric(record, attribute).items():
         if name in without:
@@ -90,9 +92,9 @@ def figure_blocks(
         if name not in limited and len(reasons) == 1 and all(one.value is None for one in estimates):
             silent.setdefault(shortened(reasons.pop(), NOTE), []).append(title)
             continue
-        most = MOST if name in limited else MOST_OTHER
+        blocks, most = (held, MOST) if name in limited else (others, MOST_OTHER)
         blocks.append(_block(title, metric, estimates, versus, limits, most))
-    return tuple(blocks), tuple(Silent(titles=tuple(titles), reason=reason) for reason, titles in silent.items())
+    return (*held, *others), tuple(Silent(titles=tuple(titles), reason=reason) for reason, titles in silent.items())
 
 
 def by_metric(record: AuditRecord, attribute: str) -> dict[tuple[str, str | None], list[Estimate]]:
@@ -175,5 +177,5 @@ def _ideal(metric: Metric | None, versus: str | None) -> str:
         return "how much further from its ideal; 0 is no change"
     if metric is None:
         return ""
-    unit = "" if metric.unit in ("share", "ratio", "probability", "outcome") else f", in {metric.unit}"
+    unit = "" if metric.unit in ("share", "ratio", "probability", "outcome", "correlation") else f", in {metric.unit}"
     return f"ideal {metric.ideal:g}{unit}; {metric.direction}"

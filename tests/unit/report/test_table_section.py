@@ -9,6 +9,7 @@ from html import unescape
 import numpy as np
 import pytest
 
+from pytest_biasaudit.metrics.registry import METRICS, for_kind
 from pytest_biasaudit.records.record import AuditRecord
 from pytest_biasaudit.report.corpus_counts import before_grid, near_grid, prevalence_grid, prevalences
 from pytest_biasaudit.report.diff import diff_of
@@ -20,7 +21,7 @@ from pytest_biasaudit.report.table_counts import category_grids, cells_of, confu
 from pytest_biasaudit.report.table_facts import table_facts
 from pytest_biasaudit.report.table_figures import MOST, MOST_OTHER, figure_blocks
 from pytest_biasaudit.report.terminal import render_terminal
-from tests import table_sample
+from tests import levers_sample, table_sample
 from tests.hand_tally import (
     TERMS,
     binary_audit,
@@ -278,3 +279,20 @@ def test_a_diff_of_other_data_lists_what_moved_and_no_answers(records: list[Audi
     assert 'label "a", women against men' in text.replace("\n", " ").replace("  ", " ") or "women against" in text
     assert "ANSWERS THAT CHANGED" not in text
     assert "better" in text
+
+
+def test_figures_that_a_limit_is_on_come_first(large: list[AuditRecord]) -> None:
+    for record in large:
+        limited = {one.limit.metric for one in record.judgements}
+        (attribute,) = record.audit.attributes
+        titles = [block.title for block in figure_blocks(record, attribute)[0]]
+        held = {for_kind(METRICS, record.audit.kind)[name].title for name in limited}
+        first = titles[: len(held & set(titles))]
+        assert set(first) == held & set(titles)
+
+
+def test_a_page_of_a_study_alone_does_not_speak_of_answers_or_limits() -> None:
+    page = text_of(render_page(levers_sample.evidence()))
+    assert "It shows how a classifier's gaps between groups change" in page
+    assert "how a language model answered" not in page
+    assert f"Which lever helps: {levers_sample.result().study}" in page

@@ -6,6 +6,7 @@ import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
+from pytest_biasaudit.context.spelling import shown
 from pytest_biasaudit.errors import ModelError
 from pytest_biasaudit.models.protocol import ModelIdentity
 
@@ -29,7 +30,8 @@ class CallableClassifier:
         self, classify: Callable[[list[str]], Any], labels: Sequence[object], *, name: str = "callable"
     ) -> None:
         self._classify = classify
-        self.labels: tuple[str, ...] = tuple(str(label).strip() for label in labels)
+        named = [labels] if isinstance(labels, str) else labels  # "yes" is one label, not three
+        self.labels: tuple[str, ...] = tuple(str(label).strip() for label in named)
         if len(self.labels) < 2 or len(set(self.labels)) < len(self.labels):
             raise ModelError(f"{name}: two or more different labels are needed, got {_listed(self.labels) or 'none'}")
         source = f"callable:{getattr(classify, '__module__', '')}.{getattr(classify, '__qualname__', type(classify).__name__)}"
@@ -79,7 +81,7 @@ class CallableClassifier:
             self._is(labels_only=True)
             return tuple(0.0 if one == label else -math.inf for one in self.labels)
         if isinstance(answer, (str, bytes)) or not hasattr(answer, "__len__"):
-            raise ModelError(f"{self.identity.name}: it gave {answer!r}; its labels are {_listed(self.labels)}")
+            raise ModelError(f"{self.identity.name}: it gave {shown(answer)}; its labels are {_listed(self.labels)}")
         return self._probabilities(list(answer))
 
     def _probabilities(self, given: list[Any]) -> tuple[float, ...]:
@@ -89,7 +91,12 @@ class CallableClassifier:
                 f"{self.identity.name}: it gave {len(given)} probabilities for a text, and has {len(self.labels)} labels "
                 f"({_listed(self.labels)})"
             )
-        chances = [float(chance) for chance in given]
+        try:
+            chances = [float(chance) for chance in given]
+        except (TypeError, ValueError):
+            raise ModelError(
+                f"{self.identity.name}: it gave {shown(given)}; give one label a text, or the probabilities of all labels"
+            ) from None
         if any(math.isnan(chance) for chance in chances):
             return (math.nan,) * len(chances)
         total = math.fsum(chances)

@@ -67,7 +67,7 @@ def classify_texts(
         return _refused(_no_classifier(model))
     texts, labels = _texts_and_labels(table, audit)
     positive = audit.columns.positive
-    obstacle = _unknown(labels if positive is None else [*labels, positive], model)
+    obstacle = _unknown(list(dict.fromkeys(labels if positive is None else [*labels, positive])), model)
     if obstacle:
         return _refused(obstacle)
     distinct = list(dict.fromkeys(text for text in texts if text is not None))
@@ -150,10 +150,11 @@ def _refused(obstacle: str) -> Answered:
 
 
 def _no_classifier(model: Model) -> str:
-    name = model.identity.name
+    name, kind = model.identity.name, type(model).__name__
+    article = "an" if kind[0] in "AEIOU" else "a"
     lacks = f": {model.identity.lacks}" if model.identity.lacks else ""
     return (
-        f"a classifier audit that reads texts needs a classifier; {name!r} is a {type(model).__name__}{lacks}. Declare "
+        f"a classifier audit that reads texts needs a classifier; {name!r} is {article} {kind}{lacks}. Declare "
         "kind = 'classifier' for a sequence classifier, fine-tune one with biasaudit_finetune, wrap a function in "
         "CallableClassifier, or name a column of predictions"
     )
@@ -161,7 +162,7 @@ def _no_classifier(model: Model) -> str:
 
 def _unknown(labels: Sequence[str], model: Classifies) -> str:
     """What to say of labels that the model does not know; "" where it knows them all."""
-    unknown = [label for label in dict.fromkeys(labels) if label not in model.labels]
+    unknown = [label for label in labels if label not in model.labels]
     if not unknown:
         return ""
     name, near = model.identity.name, did_you_mean(unknown[0], model.labels)
@@ -177,8 +178,8 @@ def _unknown(labels: Sequence[str], model: Classifies) -> str:
     many = len(unknown) > 1
     return (
         f"{name!r} does not know the label{'s' if many else ''} {_some(unknown)} of the table, so it can never be right about "
-        f"{'them' if many else 'it'}; it knows {_some(model.labels)}{near}. Spell labels alike in table and model, or take "
-        "rows of labels that it was not taught out of the table"
+        f"{'them' if many else 'it'}; it knows {_some(model.labels)}{near or '.'} Spell labels alike in table and model, "
+        "or take rows of labels that it was not taught out of the table"
     )
 
 

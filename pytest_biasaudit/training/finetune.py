@@ -274,7 +274,7 @@ def _step(table: Table, settings: FineTuning, pooling: Pooling, seed: int) -> di
         "finetune": "classifier",
         "data": table.source,
         "data_sha256": table.digest,
-        "data_changes": [_in_words(change) for change in table.changes],
+        **({"data_changes": [_in_words(change) for change in table.changes]} if table.changes else {}),
         "text_column": table.columns.text,
         "label_column": table.columns.label,
         **settings.plain(),

@@ -60,6 +60,8 @@ def test_no_digest_pins_a_function_down() -> None:
         (lambda _text: [1.0], r"it gave 1 probabilities for a text, and has 2 labels"),
         (lambda _text: {"maybe": 1.0}, r"it gave 'maybe'"),
         (lambda _text: None, r"it gave None"),
+        (lambda _text: ["yes", "maybe"], r"it gave \['yes', 'maybe'\]; give one label a text, or the probabilities of"),
+        (lambda text: text * 10_000, r"it gave '.{1,60}'; its labels are 'no', 'yes'$"),
         (lambda text: "no" if text == "bad" else [0.5, 0.5], r"labels for some texts and probabilities for others"),
     ],
 )
@@ -81,7 +83,7 @@ def test_a_batch_must_have_an_answer_for_each_text(function: Any, told: str) -> 
         list(CallableClassifier(function, ("no", "yes")).classify(TEXTS, batch_size=2))
 
 
-@pytest.mark.parametrize("labels", [(), ("yes",), ("yes", "yes"), ("yes", " yes")])
-def test_labels_are_two_or_more_and_different(labels: tuple[str, ...]) -> None:
+@pytest.mark.parametrize("labels", [(), "yes", ("yes",), ("yes", "yes"), ("yes", " yes")])
+def test_labels_are_two_or_more_and_different(labels: tuple[str, ...] | str) -> None:
     with pytest.raises(ModelError, match="two or more different labels"):
         CallableClassifier(len, labels)

@@ -233,7 +233,7 @@ def test_labels_that_were_not_seen_in_training_are_named_and_nothing_is_asked(tm
     assert model.asked == []
     assert found.obstacle.startswith(
         "'known' does not know the label 'no' of the table, so it can never be right about it; it knows 'No', 'yes'; "
-        "did you mean 'No'?"
+        "did you mean 'No'? Spell labels alike"
     )
 
 
@@ -245,6 +245,10 @@ def test_stand_in_labels_are_told_with_how_to_name_them(tmp_path: Path) -> None:
     found = asked(Known(CHANCES, ("LABEL_0", "LABEL_1")), tmp_path)
     assert '"id2label": {"0": "no", "1": "yes"}' in found.obstacle
     assert "stand-ins of transformers" in found.obstacle
+    assert (
+        "the table has 'no', 'yes': name them"
+        in asked(Known(CHANCES, ("LABEL_0", "LABEL_1")), tmp_path, positive="yes").obstacle
+    )
 
 
 def test_a_model_that_is_no_classifier_is_an_obstacle_that_says_what_would_do(tmp_path: Path) -> None:

@@ -102,11 +102,12 @@ def _without_names(text: str | None, names: str | None, sign: str) -> str | None
 
     def blanked(found: re.Match[str]) -> str:
         """A compound, or the longest runs of its parts that are names: "Ann-Lou's" of Ann-Lou, and of Lou."""
-        if _plain(found[0]) in own:
+        said = found[0]
+        if _plain(said) in own:
             return sign
-        parts = _JOINT.split(found[0])  # what is joined stands at even places
-        if len(parts) == 1:
-            return found[0]
+        if said.isascii() and said.isalnum():
+            return said  # most words, and nothing is joined
+        parts = _JOINT.split(said)  # what is joined stands at even places
         made, at = [], 0
         while at < len(parts):
             ends = range(len(parts), at, -2) if at % 2 == 0 else ()
@@ -127,6 +128,8 @@ def _compounds(ascii_only: bool) -> re.Pattern[str]:
 
 def _plain(name: str) -> str:
     """A name however it is spelled: in any case, accents composed or not, with any hyphen or apostrophe."""
+    if name.isascii() and name.isalnum():
+        return name.lower()
     return _JOINT.sub("-", name if name.isascii() else unicodedata.normalize("NFC", name)).lower()
 
 

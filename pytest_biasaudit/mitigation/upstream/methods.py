@@ -120,10 +120,10 @@ _ALL = (
         settings={
             "text": _TEXT,
             "hidden": number(
-                "above 0 and below 1; absent: 0.20 of masked models, 0.05 of causal ones", 1e-12, 1 - 1e-12
+                "above 0 and below 1; absent: 0.20 of masked models, 0.05 of ALBERT and causal ones", 1e-12, 1 - 1e-12
             ),
             "attention": number(
-                "above 0 and below 1; absent: 0.15 of masked models, 0.05 of causal ones", 1e-12, 1 - 1e-12
+                "above 0 and below 1; absent: 0.15 of masked models, 0.05 of ALBERT and causal ones", 1e-12, 1 - 1e-12
             ),
             **_TEACHING,
         },

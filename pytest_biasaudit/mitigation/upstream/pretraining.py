@@ -38,6 +38,8 @@ HIDDEN = ("hidden_dropout_prob", "hidden_dropout", "dropout", "resid_pdrop", "em
 """Names under which configurations keep the dropout of hidden states."""
 ATTENTION = ("attention_probs_dropout_prob", "attention_dropout", "attn_pdrop")
 """Those of the dropout of attention."""
+LOW = ("albert",)
+"""Masked models whose dropout is raised as little as that of causal ones, as in the source."""
 
 
 def cda_pretraining(
@@ -99,7 +101,7 @@ def dropout_pretraining(
     """Pre-training goes on with higher dropout, on plain text; after, the configuration's own dropout stands again.
 
     text       as for `cda_pretraining`; all sentences are used. None: our own frames, for a trial only
-    hidden     dropout of hidden states; None: 0.20 for masked models, 0.05 for causal ones, as in the source
+    hidden     dropout of hidden states; None: 0.20 for masked models, 0.05 for ALBERT and causal ones, as in the source
     attention  dropout of attention; None: 0.15 and 0.05
 
     An architecture that has only one of the two kinds is taught with that one, and the record says which were set. Raises
@@ -111,10 +113,11 @@ def dropout_pretraining(
 
     sentences = sentences_of(text, GENDER)
     lines = [*(one for one, _ in sentences.pairs), *sentences.neutral]
-    both_ways = hasattr(model.module, "config") and looks_both_ways(model.module.config)
+    config: Any = getattr(model.module, "config", None)
+    high = config is not None and looks_both_ways(config) and config.model_type not in LOW
     wanted = {
-        "hidden": (0.20 if both_ways else 0.05) if hidden is None else hidden,
-        "attention": (0.15 if both_ways else 0.05) if attention is None else attention,
+        "hidden": (0.20 if high else 0.05) if hidden is None else hidden,
+        "attention": (0.15 if high else 0.05) if attention is None else attention,
     }
     for kind, share in wanted.items():
         if not 0 < share < 1:

@@ -61,6 +61,14 @@ def test_an_architecture_with_one_kind_of_dropout_says_which() -> None:
     assert child.identity.achieved["dropout_set"] == {"attention_dropout": 0.05}
 
 
+def test_dropout_of_albert_is_raised_as_that_of_causal_models() -> None:
+    quick = {**QUICK, "steps": 1}
+    child = dropout_pretraining(
+        tiny_masked("albert", hidden_dropout_prob=0, attention_probs_dropout_prob=0), **quick, seed=1
+    )
+    assert set(child.identity.achieved["dropout_set"].values()) == {0.05}  # type: ignore[attr-defined]
+
+
 def test_dropout_is_not_lowered() -> None:
     with pytest.raises(RecipeError, match=r"is 0\.3 already, and 0\.2 is asked"):
         dropout_pretraining(tiny_masked(hidden_dropout_prob=0.3), **QUICK, seed=1)

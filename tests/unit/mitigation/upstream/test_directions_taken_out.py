@@ -178,6 +178,21 @@ def test_the_null_space_holds_nothing_that_tells_the_classes_apart() -> None:
     assert np.abs(left @ found.T).max() < 1e-9
 
 
+def test_the_null_space_is_that_of_all_classifiers_together() -> None:
+    svm = pytest.importorskip("sklearn.svm")
+    draws = np.random.default_rng(2)
+    classes = np.arange(240) % 3
+    vectors = draws.normal(size=(240, 9)) + np.eye(9)[classes]
+    found, _ = null_space(vectors, classes, classifiers=2, seed=4)
+    taught = np.random.default_rng(4).permutation(240)[72:]  # three of ten are held back
+    rows, left = np.zeros((0, 9)), np.eye(9)
+    for _ in range(2):
+        machine = svm.LinearSVC(dual=False, random_state=4).fit(vectors[taught] @ left, classes[taught])
+        rows = np.vstack([rows, machine.coef_])
+        left = np.eye(9) - np.linalg.pinv(rows, rcond=1e-6) @ rows
+    assert np.eye(9) - found.T @ found == pytest.approx(left, abs=1e-4)
+
+
 def test_directions_run_out_where_all_are_taken_out() -> None:
     pytest.importorskip("sklearn")
     draws = np.random.default_rng(1)

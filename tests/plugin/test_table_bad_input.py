@@ -98,3 +98,14 @@ def test_one_group_is_no_pass(project: Project) -> None:
     result = project.run()
     result.assert_outcomes(failed=1)
     assert "not measured" in result.stdout.str()
+
+
+@pytest.mark.parametrize("kind", ["classifier", "corpus"])
+def test_a_limit_on_a_label_that_no_row_has_says_so(kind: str, project: Project) -> None:
+    declare(project, kind=kind)
+    context = project.folder / "repairs.bias.toml"
+    context.write_text(context.read_text(encoding="utf-8").replace("max = 0.9", 'label = "2"\nmax = 0.9'))
+    project.write("t.csv", GOOD)
+    result = project.run()
+    result.assert_outcomes(failed=1)
+    assert "no row has the label '2'; there are 0, 1" in result.stdout.str()

@@ -142,7 +142,8 @@ def _estimate(ask: Asked, audit: TabularAudit, tally: Tally | None, one: Compare
         df=measured.df,
         usable=measured.usable,
         sampled=measured.sampled or ("clusters" if audit.columns.cluster else "rows"),
-        label=one.label,
+        # A reason why nothing is compared is of the label that was asked for, or its limit would not find it.
+        label=one.label or ("" if one.groups else ask.label or ""),
     )
 
 

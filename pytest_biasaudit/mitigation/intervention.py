@@ -105,7 +105,8 @@ def word_pairs() -> Setting:
         default="gender",
         valid="the name of a bundled list of word pairs, or a list of pairs",
         accepts=lambda value: (
-            _is_text(value) or (is_list(value) and all(is_list(one) and len(one) == 2 for one in value))
+            _is_text(value)
+            or (is_list(value) and all(is_list(one) and len(one) == 2 and all(map(_is_text, one)) for one in value))
         ),
     )
 

@@ -124,7 +124,9 @@ _ALL = (
             "groups": Setting(
                 default=None,
                 valid="the two groups of the attribute that change places; absent: its two",
-                accepts=lambda value: isinstance(value, (list, tuple)) and len(value) == 2,
+                accepts=lambda value: (
+                    isinstance(value, (list, tuple)) and len(value) == 2 and all(isinstance(one, str) for one in value)
+                ),
             ),
             "share": number("above 0 and at most 1", 1e-12, 1.0, default=1.0),
         },

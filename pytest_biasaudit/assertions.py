@@ -164,6 +164,12 @@ def assert_no_worse_than(
     from pytest_biasaudit.verdict.judge import judge_limits
 
     first, second = before.record, after.record
+    if isinstance(second.audit, TabularAudit):
+        raise NotComparable(
+            f"{second.context.id}/{second.audit.id} is an audit of a table: no answer to a row is kept in a result, so two of "
+            f"them cannot be paired; declare a limit with versus = {first.model.name!r} and max_increase in the context, or ask "
+            "with assert_reduces_gap whether a gap is smaller"
+        )
     _refuse_different_questions(first, second)
     if metric not in after.metrics:
         raise ValueError(f"no metric {metric!r} is registered; there are {', '.join(sorted(after.metrics))}")
@@ -177,11 +183,6 @@ def assert_no_worse_than(
         min_recovery=min_recovery,
         level=level,
     )
-    if isinstance(second.audit, TabularAudit):
-        raise NotComparable(
-            f"{second.context.id}/{second.audit.id} is an audit of a table: no answer to a row is kept in a result, so two of "
-            f"them cannot be paired; declare a limit with versus = {first.model.name!r} and max_increase in the context"
-        )
     if isinstance(second.audit, BenchmarkAudit):
         from pytest_biasaudit.metrics.benchmarks.measure import Part, estimates_of_part
 

@@ -7,6 +7,7 @@ sums over these cells, so whoever has them has all there is to recompute. Import
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -23,6 +24,8 @@ COLUMNS = ("truth", "prediction", "count", "score", "cluster", "earlier")
 CHECKED = 1_000
 """Cells of a column that are shown to the schema. All of them are checked when a tally is read (`tally_from_plain`), which
 takes a thousandth of the time that a validator would."""
+MOST_ROWS = 2**53
+"""Rows up to which sums of counts are exact."""
 Fitted = Mapping[str, Any]
 
 
@@ -152,6 +155,7 @@ def _faults(raw: Fitted) -> Iterator[str]:
         return
     if raw["positive"] is not None and raw["positive"] not in raw["labels"]:
         yield f"positive: {raw['positive']!r} is no label; there are {', '.join(raw['labels'][:20])}"
+    yield from _name_faults(raw)
     ranges = {
         "truth": (-1, labels),
         "prediction": (-1, labels),
@@ -162,6 +166,8 @@ def _faults(raw: Fitted) -> Iterator[str]:
     for name, (low, end) in ranges.items():
         if raw[name] is not None:
             yield from _column_faults(raw[name], name, cells, low, end)
+    if all(type(one) is int for one in raw["count"]) and sum(raw["count"]) > MOST_ROWS:
+        yield f"count: {sum(raw['count'])} rows in all, more than can be counted"
     if raw["score"] is not None:
         yield from _length_fault(raw["score"], "score", cells)
         for at, one in enumerate(raw["score"]):
@@ -171,9 +177,22 @@ def _faults(raw: Fitted) -> Iterator[str]:
         where, groups = f"members/{number}", len(attribute["groups"])
         yield from _length_fault(column, where, cells)
         for at, places in enumerate(column):
+            if isinstance(places, list) and len(places) > 1 and not attribute["overlapping"]:
+                yield f"{where}/{at}: {places!r}, and groups of {attribute['name']!r} do not overlap"
             for place in places if isinstance(places, list) else (places,):
                 if type(place) is not int or not (0 if isinstance(places, list) else -1) <= place < groups:
                     yield f"{where}/{at}: {place!r} is no position among {groups} groups"
+
+
+def _name_faults(raw: Fitted) -> Iterator[str]:
+    """Names that stand twice, and groups left out that there are not."""
+    named = {"labels": raw["labels"], "attributes": [one["name"] for one in raw["attributes"]]}
+    named |= {f"attributes/{at}/groups": one["groups"] for at, one in enumerate(raw["attributes"])}
+    for where, names in named.items():
+        yield from (f"{where}: {name!r} stands there twice" for name, times in Counter(names).items() if times > 1)
+    for at, one in enumerate(raw["attributes"]):
+        unknown = [group for group in one["left_out"] if group not in one["groups"]]
+        yield from (f"attributes/{at}/left_out: {group!r} is no group" for group in unknown)
 
 
 def _column_faults(column: Sequence[object], name: str, cells: int, low: int, end: int | None) -> Iterator[str]:

@@ -10,7 +10,14 @@ from typing import Any
 import pytest
 
 import pytest_biasaudit
-from pytest_biasaudit import BiasLimitExceeded, Inconclusive, NotComparable, NotMeasured, assert_reduces_gap
+from pytest_biasaudit import (
+    BiasLimitExceeded,
+    Inconclusive,
+    NotComparable,
+    NotMeasured,
+    assert_no_worse_than,
+    assert_reduces_gap,
+)
 from pytest_biasaudit.context.declaration import ClassifierAudit, Columns, CorpusAudit
 from pytest_biasaudit.metrics.metric import Measured
 from pytest_biasaudit.metrics.over_variations import Figure
@@ -243,3 +250,8 @@ def test_bounds_are_shares() -> None:
     assert Bounds(reduction=0.0, loss=1.0).reduction == 0.0
     with pytest.raises(ValueError, match="max_accuracy_loss = 2"):
         Bounds(reduction=0.0, loss=2)
+
+
+def test_the_assertion_for_answers_refuses_tables_first_and_names_the_one_for_them() -> None:
+    with pytest.raises(NotComparable, match=r"declare a limit with versus = 'before'.*or ask with assert_reduces_gap"):
+        assert_no_worse_than(a_result(counted(0.8, 0.9)), BEFORE, metric="nonesuch")

@@ -128,6 +128,24 @@ def test_a_score_that_is_no_number_is_null_and_reads_as_none_came() -> None:
         ({"members": [[*[0] * 14, [-1]]]}, "members/0/14: -1 is no position among 2 groups"),
         ({"score": [*[0.5] * 14, "0.5"]}, "score/14: '0.5' is no finite number or null"),
         ({"positive": "d"}, "positive: 'd' is no label; there are a, b, c"),
+        ({"labels": ["a", "b", "a"]}, "labels: 'a' stands there twice"),
+        (
+            {"count": [*[1] * 14, 10**30]},
+            "count: 1000000000000000000000000000014 rows in all, more than can be counted",
+        ),
+        ({"members": [[*[0] * 14, [0, 1]]]}, "members/0/14: [0, 1], and groups of 'sex' do not overlap"),
+        (
+            {"attributes": [{"name": "sex", "groups": ["men", "men"], "overlapping": False, "left_out": {"x": "few"}}]},
+            "attributes/0/groups: 'men' stands there twice",
+        ),
+        (
+            {
+                "attributes": [
+                    {"name": "sex", "groups": ["men", "women"], "overlapping": False, "left_out": {"x": "few"}}
+                ]
+            },
+            "attributes/0/left_out: 'x' is no group",
+        ),
     ],
 )
 def test_what_does_not_fit_is_named_with_column_and_cell(change: dict[str, Any], said: str) -> None:

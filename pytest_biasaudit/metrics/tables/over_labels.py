@@ -36,7 +36,7 @@ class _Gaps:
     gaps: Floats
     errors: Floats
     by_chance: Floats
-    """Errors as they would be were there no gap."""
+    """Errors as they would be were there no gap; those of the gaps themselves where they were not asked for."""
     by_group: tuple[GroupSummary, ...]
     method: str
     reason: str = ""
@@ -52,7 +52,7 @@ def rms_gap(
     The value is the published one and above the true one by chance; the interval is for the true one (`limits_of_norm`).
     """
     made = []
-    for one in _of_groups(tally, attributes, label, level=level, seed=seed, minimum=minimum):
+    for one in _of_groups(tally, attributes, label, level=level, seed=seed, minimum=minimum, chance=True):
         if one.reason:
             made.append(Compared(groups=one.groups, measured=nothing(one.reason), by_group=one.by_group))
             continue
@@ -115,7 +115,14 @@ def prevalence_correlation(
 
 
 def _of_groups(
-    tally: Tally, attributes: Sequence[str], label: str | None, *, level: float, seed: int, minimum: int
+    tally: Tally,
+    attributes: Sequence[str],
+    label: str | None,
+    *,
+    level: float,
+    seed: int,
+    minimum: int,
+    chance: bool = False,
 ) -> list[_Gaps]:
     looked_at = tally.looked_at(label)
     there = set(np.unique(tally.truth[tally.count > 0]).tolist())
@@ -125,11 +132,12 @@ def _of_groups(
     note = f"no row truly has the label {', '.join(map(repr, absent[:5]))}" if absent else ""
     found = counts("tpr", tally, attributes, labels)
     return [
-        _of_group(found, group, level=level, seed=seed, minimum=minimum, note=note) for group in range(1, len(groups))
+        _of_group(found, group, level=level, seed=seed, minimum=minimum, note=note, chance=chance)
+        for group in range(1, len(groups))
     ]
 
 
-def _of_group(found: Counts, group: int, *, level: float, seed: int, minimum: int, note: str) -> _Gaps:
+def _of_group(found: Counts, group: int, *, level: float, seed: int, minimum: int, note: str, chance: bool) -> _Gaps:
     pair = (0, group)
     short = [
         said for at in range(len(found.labels)) for side in pair if (said := found.obstacle(side, at, minimum=minimum))
@@ -140,7 +148,7 @@ def _of_group(found: Counts, group: int, *, level: float, seed: int, minimum: in
     errors = by_chance = np.zeros((1, len(gaps)))
     if not reason:
         errors = by_chance = _errors(found, group, level=level, seed=seed)
-        if not found.clustered and not found.overlapping:
+        if chance and not found.clustered and not found.overlapping:
             by_chance = errors_of_shares(found.hits[0][[0, group]], found.out_of[0][[0, group]], seed=seed, alike=True)
     return _Gaps(
         groups=(found.groups[0], found.groups[group]),

@@ -42,7 +42,7 @@ def head_of(path: Path, kind: str, *, name: str) -> Head:
     if kind == "csv":
         return _csv_head(path, name)
     if kind == "jsonl":
-        return _json_head(path)
+        return _json_head(path, name)
     import polars as pl
 
     try:
@@ -136,20 +136,25 @@ def _csv_head(path: Path, name: str) -> Head:
     return Head(names=tuple(names), lines=taken, alone=not below.strip(b"\r\n"))
 
 
-def _json_head(path: Path) -> Head:
+def _json_head(path: Path, table: str) -> Head:
     keys: dict[str, None] = {}
+    none = 0  # the first line that is no object
     nested: dict[str, tuple[str, int, object]] = {}
     with path.open("rb") as file:
         for number, line in zip(range(1, LINES_LOOKED_AT + 1), file, strict=False):
             try:
                 value = json.loads(line)
             except (ValueError, RecursionError):
-                continue  # said with its line when the rows are read
+                value = None  # said with its line when the rows are read
+            if not isinstance(value, dict) and line.strip():
+                none = none or number
             if isinstance(value, dict):
                 keys.update(dict.fromkeys(value))
                 for name, cell in value.items():
                     if isinstance(cell, (list, dict)):
                         nested.setdefault(name, (name, number, cell))
+    if not keys and none:
+        raise DataError(table, [f"line {none}: no JSON object; every line must be one, with the columns as its keys"])
     return Head(names=tuple(keys), nested=tuple(nested.values()))
 
 

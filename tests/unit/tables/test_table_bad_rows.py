@@ -328,6 +328,12 @@ def test_labels_that_are_numbers_with_parts_are_not_taken_for_one(tmp_path: Path
     assert count(tmp_path, b"g,y,p\nmen,1.1,1.1\nwomen,1.10,1.10\n").labels == ("1.1", "1.10")
 
 
+@pytest.mark.parametrize("content", [HEAD + GOOD, b"[\n" + b'{"g": "a", "y": 1, "p": 1}]\n', b"\n\0\0\n"])
+def test_json_lines_without_an_object_are_said_to_be_none(content: bytes, tmp_path: Path) -> None:
+    line = 2 if content.startswith(b"\n") else 1
+    assert f"line {line}: no JSON object; every line must be one" in refusal(tmp_path, content, name="t.jsonl")
+
+
 def test_a_list_or_an_object_is_no_text(tmp_path: Path) -> None:
     columns = Columns(label="y", text="t", groups=(("sex", "g"),))
     said = refusal(

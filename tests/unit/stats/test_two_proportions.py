@@ -161,6 +161,6 @@ def test_a_thousand_comparisons_take_no_more_than_some_milliseconds() -> None:
     rng = np.random.default_rng(0)
     n = rng.integers(5, 2000, (2, 1000))
     shares = [Shares.of(rng.binomial(rows, 0.2), rows) for rows in n]
-    began = time.perf_counter()
+    began = time.process_time()
     difference(*shares, level=0.95)
-    assert time.perf_counter() - began < 1.0  # 0.04 s on an idle core
+    assert time.process_time() - began < 1.0  # 0.04 s on an idle core

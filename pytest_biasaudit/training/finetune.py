@@ -18,7 +18,7 @@ import torch
 from torch.nn.functional import cross_entropy
 
 from pytest_biasaudit.compression.storage import weight_count
-from pytest_biasaudit.errors import RecipeError, TrainingError
+from pytest_biasaudit.errors import TrainingError
 from pytest_biasaudit.models.classifier import TransformerClassifier
 from pytest_biasaudit.models.identity import config_sha256, library_versions
 from pytest_biasaudit.models.transformer import TransformerModel, positions_of
@@ -190,30 +190,37 @@ def _stepped(work: _Work, tokens: list[list[int]], folder: Path | None, title: s
     module, only = work.module, work.only
     if settings.lora is not None:
         module, only = adapted(work.module, rank=settings.lora, seed=work.seed)
-    try:
-        with watch(f"fine-tuning {title}", plan.steps) as progress:
-            run = teach(module, _Loss(progress), deal.batch, plan=plan, folder=folder, only=only, shown=False)
-            progress(run.resumed_at)
-    except RecipeError as fault:
-        raise TrainingError(
-            f"fine-tuning {title}: the loss is no number; choose a learning_rate below {plan.learning_rate:g} ({fault})"
-        ) from fault
+    with watch(f"fine-tuning {title}", plan.steps) as progress:
+        loss = _Loss(progress, title, plan.learning_rate)
+        run = teach(module, loss, deal.batch, plan=plan, folder=folder, only=only, shown=False)
+        progress(run.resumed_at)
     if settings.lora is not None:
         work.module = merged(module)
     return _figures(run, plan)
 
 
 class _Loss:
-    """The mean of weight x -ln P(label | text) over a batch's rows; tells each step that is taken."""
+    """The mean of weight x -ln P(label | text) over a batch's rows; tells each step that is taken.
 
-    def __init__(self, progress: Callable[[int], None]) -> None:
-        self._progress = progress
+    Raises TrainingError where it is no number.
+    """
+
+    def __init__(self, progress: Callable[[int], None], title: str, learning_rate: float) -> None:
+        self._progress, self._title, self._learning_rate, self._asked = progress, title, learning_rate, 0
 
     def __call__(self, module: torch.nn.Module, batch: Batch) -> torch.Tensor:
         logits = module(input_ids=batch["input_ids"], attention_mask=batch["attention_mask"]).logits
         each = cross_entropy(logits.float(), batch["labels"], reduction="none")
+        found = (batch["weight"] * each).mean()
+        self._asked += 1
+        if not torch.isfinite(found.detach()):
+            first = "" if self._asked > 1 else "; it was so before anything was taught: the model may give no numbers"
+            raise TrainingError(
+                f"fine-tuning {self._title}: the loss is no number; choose a learning_rate below "
+                f"{self._learning_rate:g}{first}"
+            )
         self._progress(1)
-        return (batch["weight"] * each).mean()
+        return found
 
 
 def _figures(run: Taught, plan: Plan) -> dict[str, object]:
@@ -294,7 +301,7 @@ def _notes(facts: dict[str, object]) -> list[str]:
     notes = []
     first, last = facts.get("loss_first"), facts["loss_last"]
     assert isinstance(last, float)
-    if isinstance(first, float) and not last < first:
+    if isinstance(first, float) and facts["steps_taken"] != 1 and not last < first:
         notes.append(
             f"The classifier did not learn: the loss of its first batch was {first:.4g}, of its last {last:.4g}."
         )

@@ -378,10 +378,19 @@ def test_a_loss_that_is_no_number_is_refused() -> None:
     with torch.no_grad():
         module.embeddings.word_embeddings.weight.fill_(math.nan)
     broken = wrap_live("broken", module, wordpiece_tokenizer())
-    with pytest.raises(TrainingError, match=r"the loss is no number; choose a learning_rate below 0\.005"):
+    with pytest.raises(
+        TrainingError, match=r"the loss is no number; choose a learning_rate below 0\.005; it was so before"
+    ):
         finetune(broken, tiny_rows(), settings=FAST, seed=1)
     with pytest.raises(TrainingError, match=r"frozen: the loss is no number"):
         finetune(broken, tiny_rows(), settings=FineTuning(frozen=True), seed=1)
+
+
+def test_one_step_alone_does_not_tell_whether_anything_was_learnt() -> None:
+    one = replace(FAST, epochs=1, batch_size=24)
+    model = finetune(encoder(), tiny_rows(), settings=one, seed=1)
+    assert taught(model)["steps_taken"] == 1
+    assert model.identity.achieved["notes"] == []
 
 
 def test_what_has_no_such_head_is_refused() -> None:

@@ -126,7 +126,7 @@ def _shown(limit: Limit, audit: TabularAudit, tally: Tally | None, power: float)
     """What the rows can show about one limit: how near to 0 the limit may be so that no gap at all is found within it."""
     where = OF_LABEL + OF_REST + OF_ALL
     if limit.metric not in where or limit.max is None or limit.versus is not None or len(limit.attributes) != 1:
-        yield "not planned: the gaps of rates are, against the reference, from the rows of the two groups"
+        yield "not planned: only a gap between a group's rate and the reference's is"
         return
     if tally is None:
         yield "not planned: the rows are not at hand"

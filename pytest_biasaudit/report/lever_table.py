@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import io
-import sys
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from pytest_biasaudit.report.lever_rows import NO_SIDE, facts, grids
-from pytest_biasaudit.report.visible import in_ascii, visible
+from pytest_biasaudit.report.text_console import Lines
+from pytest_biasaudit.report.visible import visible
 
 if TYPE_CHECKING:
     from pytest_biasaudit.mitigation.study.result import StudyResult
@@ -25,26 +24,12 @@ def render_levers(results: Sequence[StudyResult], *, width: int = 100, unicode: 
     """
     if not results:
         return []
-    if unicode is None:
-        unicode = "utf" in (sys.stdout.encoding or "").lower()
-    from rich.console import Console
     from rich.text import Text
 
-    buffer = io.StringIO()
-    console = Console(
-        file=buffer,
-        width=max(width, NARROWEST),
-        force_terminal=False,
-        color_system=None,
-        highlight=False,
-        markup=False,
-        emoji=False,
-        legacy_windows=False,
-        _environ={},
-    )
+    lines = Lines(max(width, NARROWEST), unicode=unicode)
 
     def say(line: str) -> None:
-        console.print(Text(visible(line)))
+        lines.console.print(Text(visible(line)))
 
     for result in results:
         say(f"{result.study} [{result.model.name}]: which lever helps")
@@ -53,14 +38,13 @@ def render_levers(results: Sequence[StudyResult], *, width: int = 100, unicode: 
         for grid in grids(result):
             say("")
             say(grid.caption)
-            console.print(_drawn(grid, unicode=unicode))
+            lines.console.print(_drawn(grid, unicode=lines.unicode))
             for note in grid.notes:
                 say(f"  {note}")
         say("")
         for note in (*result.notes, NO_SIDE):
             say(note)
-    lines = [line.rstrip() for line in buffer.getvalue().splitlines()]
-    return lines if unicode else [in_ascii(line) for line in lines]
+    return lines.drawn()
 
 
 def _drawn(grid: Grid, *, unicode: bool) -> object:

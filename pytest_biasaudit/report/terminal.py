@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import io
 import re
-import sys
 from collections import Counter
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
@@ -14,7 +12,8 @@ from pytest_biasaudit.records.record import AuditRecord
 from pytest_biasaudit.report import wording
 from pytest_biasaudit.report.lineage import in_reading_order
 from pytest_biasaudit.report.rows import VerdictRow, verdict_counts, verdict_rows
-from pytest_biasaudit.report.visible import in_ascii, shortened, visible
+from pytest_biasaudit.report.text_console import Lines
+from pytest_biasaudit.report.visible import shortened, visible
 from pytest_biasaudit.verdict.verdict import Verdict
 
 if TYPE_CHECKING:
@@ -47,27 +46,9 @@ def render_terminal(
     records = in_reading_order(evidence.audits, evidence.models)
     if not records:
         return []
-    if unicode is None:
-        unicode = "utf" in (sys.stdout.encoding or "").lower()
-    from rich.console import Console
-
-    buffer = io.StringIO()
-    # A console of our own on a buffer: what the user's terminal or environment says about colour is pytest's to decide.
-    console = Console(
-        file=buffer,
-        width=max(width, NARROWEST),
-        force_terminal=colour,
-        color_system="standard" if colour else None,
-        highlight=False,
-        markup=False,
-        emoji=False,
-        legacy_windows=False,
-        _environ={},
-    )
-    console.print(_table(verdict_rows(records), width=max(width, NARROWEST), unicode=unicode))
-    lines = [line.rstrip() for line in buffer.getvalue().splitlines()]
-    lines.append(totals(records))
-    return lines if unicode else [in_ascii(line) for line in lines]
+    lines = Lines(max(width, NARROWEST), colour=colour, unicode=unicode)
+    lines.console.print(_table(verdict_rows(records), width=max(width, NARROWEST), unicode=lines.unicode))
+    return [*lines.drawn(), totals(records)]
 
 
 def totals(records: Sequence[AuditRecord]) -> str:

@@ -6,8 +6,6 @@ removed, by score and at random, keeps its interval on every terminal; the narro
 
 from __future__ import annotations
 
-import io
-import sys
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
@@ -15,6 +13,7 @@ from pytest_biasaudit.mitigation.generalising.result import Generalisation
 from pytest_biasaudit.report import wording
 from pytest_biasaudit.report.figure_text import decimals, interval_of, perplexity_text
 from pytest_biasaudit.report.mitigation_words import listed
+from pytest_biasaudit.report.text_console import Lines
 from pytest_biasaudit.report.transfer_rows import (
     SAME_SHORT,
     Block,
@@ -26,7 +25,7 @@ from pytest_biasaudit.report.transfer_rows import (
     found_on,
     matrices,
 )
-from pytest_biasaudit.report.visible import in_ascii, shortened, visible
+from pytest_biasaudit.report.visible import shortened, visible
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -59,24 +58,10 @@ def render_transfer(
     """
     if not results:
         return []
-    if unicode is None:
-        unicode = "utf" in (sys.stdout.encoding or "").lower()
-    from rich.console import Console
-
-    buffer = io.StringIO()
     width = max(width, NARROWEST)
     layout = next(least for least in (WIDE, NARROW, NARROWEST) if width >= least)
-    console = Console(
-        file=buffer,
-        width=width,
-        force_terminal=colour,
-        color_system="standard" if colour else None,
-        highlight=False,
-        markup=False,
-        emoji=False,
-        legacy_windows=False,
-        _environ={},
-    )
+    lines = Lines(width, colour=colour, unicode=unicode)
+    console, unicode = lines.console, lines.unicode
     for result in results:
         for line in _about(result):
             console.print(_text(line, 400))
@@ -96,8 +81,7 @@ def render_transfer(
         if layout < WIDE:
             console.print(_text(LEFT_OUT, 400))
         console.print(_text(NOT_LICENSED, 400))
-    lines = [line.rstrip() for line in buffer.getvalue().splitlines()]
-    return lines if unicode else [in_ascii(line) for line in lines]
+    return lines.drawn()
 
 
 def _about(result: Generalisation) -> Iterator[str]:

@@ -9,7 +9,7 @@ from typing import Any
 import torch
 
 from pytest_biasaudit.errors import ModelError
-from pytest_biasaudit.models.kind import labels_of, unclassifying
+from pytest_biasaudit.models.kind import labels_of, pads, unclassifying
 from pytest_biasaudit.models.protocol import ModelIdentity
 from pytest_biasaudit.models.rows_meet import rows_meet
 from pytest_biasaudit.models.transformer import TransformerModel, padded, positions_of
@@ -111,7 +111,7 @@ class TransformerClassifier(TransformerModel):
         order = sorted((at for at, tokens in enumerate(found) if tokens), key=lambda at: len(found[at]))
         nothing = (math.nan,) * len(self._labels)
         yield from ((at, nothing) for at, tokens in enumerate(found) if not tokens)
-        if rows_meet(self.module) or getattr(getattr(self.module, "config", None), "pad_token_id", None) is None:
+        if rows_meet(self.module) or not pads(getattr(self.module, "config", None)):
             batch_size = 1
         with self._borrowed():
             for begin in range(0, len(order), batch_size):

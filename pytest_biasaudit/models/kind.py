@@ -79,6 +79,12 @@ def named_class(config: Any) -> str:
     return str((getattr(config, "architectures", None) or [""])[0])
 
 
+def pads(config: Any) -> bool:
+    """Whether a configuration names a padding token; some say -1 for none."""
+    padding = getattr(config, "pad_token_id", None)
+    return isinstance(padding, int) and padding >= 0
+
+
 def looks_both_ways(config: Any) -> bool:
     """Whether a word is seen from both sides: a type made for masked language modelling, not set up as a decoder.
 

@@ -21,6 +21,7 @@ from pytest_biasaudit.compression.storage import weight_count
 from pytest_biasaudit.errors import TrainingError
 from pytest_biasaudit.models.classifier import TransformerClassifier
 from pytest_biasaudit.models.identity import config_sha256, library_versions
+from pytest_biasaudit.models.kind import pads
 from pytest_biasaudit.models.transformer import TransformerModel, positions_of
 from pytest_biasaudit.training.checkpoint import is_whole
 from pytest_biasaudit.training.deciding import folder_of, pinned, store_of
@@ -174,7 +175,7 @@ def _stepped(work: _Work, tokens: list[list[int]], folder: Path | None, title: s
         tokens=tokens,
         rows=work.rows,
         batch_size=int(settings.number("batch_size")),
-        padding=work.module.config.pad_token_id or 0,
+        padding=work.module.config.pad_token_id if pads(work.module.config) else 0,
         seed=work.seed,
         device=_device_of(work.module),
     )

@@ -13,7 +13,7 @@ import torch
 
 from pytest_biasaudit.compression.copying import copy_of
 from pytest_biasaudit.errors import RecipeError, TrainingError
-from pytest_biasaudit.models.kind import MEAN_POOLED, looks_both_ways
+from pytest_biasaudit.models.kind import MEAN_POOLED, looks_both_ways, pads
 from pytest_biasaudit.models.transformer import TransformerModel
 
 Pooling = Literal["own", "mean"]
@@ -133,7 +133,7 @@ def _config_with(config: Any, labels: Sequence[str], tokenizer: Any) -> Any:
     made.label2id = {label: number for number, label in enumerate(labels)}
     made.problem_type = "single_label_classification"
     made.architectures = None
-    if getattr(made, "pad_token_id", None) is None:
+    if not pads(made):
         padding = tokenizer.pad_token_id if tokenizer.pad_token_id is not None else tokenizer.eos_token_id
         made.pad_token_id = padding
         if hasattr(made.get_text_config(), "pad_token_id"):
@@ -157,6 +157,11 @@ def _built(config: Any, base: TransformerModel, pooling: Pooling) -> Any:
         raise TrainingError(
             f"{base.identity.name}: transformers has no sequence classifier for {config.model_type}; "
             "for an encoder, pooling = 'mean' has a head of ours"
+        )
+    if not looks_both_ways(config) and not pads(config):
+        raise TrainingError(
+            f"{base.identity.name}: neither configuration nor tokenizer names a padding or end-of-text token, so a causal "
+            "classifier could not tell a text's last token in a batch; set tokenizer.pad_token"
         )
     build: Any = AutoModelForSequenceClassification.from_config
     return build(config)

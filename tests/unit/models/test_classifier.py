@@ -68,6 +68,20 @@ def test_a_classifier_classifies_and_embeds_and_is_no_language_model() -> None:
     assert model.labels == ("no", "yes")
 
 
+@pytest.mark.parametrize("padding", [None, -1])
+def test_a_causal_classifier_that_names_no_padding_answers_alike_in_every_batch(padding: int | None) -> None:
+    from transformers import AutoModelForSequenceClassification
+
+    config = tiny("llama").config
+    config.id2label, config.label2id, config.pad_token_id = {0: "no", 1: "yes"}, {"no": 0, "yes": 1}, padding
+    build: Any = AutoModelForSequenceClassification.from_config
+    model: Any = wrap_live("m", build(config).eval(), byte_tokenizer())
+    texts = ["ab", "a longer text", "a"]
+    alone, together = (dict(model.classify(texts, batch_size=size)) for size in (1, 3))
+    for at in range(3):
+        assert together[at] == pytest.approx(alone[at], abs=1e-6)
+
+
 def test_a_causal_classifier_reads_its_last_token() -> None:
     from transformers import AutoModelForSequenceClassification
 

@@ -373,6 +373,19 @@ def test_a_table_that_cannot_be_learnt_from_is_refused(rows: Table, told: str) -
         finetune(encoder(), rows, settings=FAST, seed=1)
 
 
+def test_a_causal_model_is_padded_with_its_tokenizers_token_and_refused_without_one() -> None:
+    module, tokenizer = tiny("llama"), byte_tokenizer()
+    module.config.pad_token_id = -1
+    model = finetune(wrap_live("base", module, tokenizer), tiny_rows(), settings=FAST, seed=1)
+    config: Any = model.module.config
+    assert config.pad_token_id == tokenizer.pad_token_id
+    tokenizer.pad_token = tokenizer.eos_token = None
+    with pytest.raises(
+        TrainingError, match=r"base: neither configuration nor tokenizer names a padding or end-of-text"
+    ):
+        finetune(wrap_live("base", module, tokenizer), tiny_rows(), settings=FAST, seed=1)
+
+
 def test_a_loss_that_is_no_number_is_refused() -> None:
     module = tiny_masked("bert").bert
     with torch.no_grad():

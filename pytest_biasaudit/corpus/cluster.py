@@ -7,14 +7,17 @@ imported here only, when a cluster is given.
 from __future__ import annotations
 
 import io
-import pickle
-from collections.abc import Callable
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import asdict
 from typing import Any
 
 import polars as pl
 
 from pytest_biasaudit.context.declaration import CorpusAudit
 from pytest_biasaudit.corpus.counts import Counts, added
+from pytest_biasaudit.corpus.nearness import Near
+from pytest_biasaudit.corpus.one_file import count_file
 from pytest_biasaudit.corpus.parts import PART, Part, as_table, parts_of
 from pytest_biasaudit.errors import BiasAuditError, DataError
 from pytest_biasaudit.tables.source import TableFile
@@ -41,13 +44,13 @@ def counts_on_cluster(
         parts = parts_of(file, size=size)
     except DataError:
         return None
-    todo = [{"part": pickle.dumps((file, audit, part))} for part in parts]
-    done = ray.data.from_items(todo, override_num_blocks=len(todo)).map(_counted)
+    todo = [{"part": at} for at in range(len(parts))]
+    done = ray.data.from_items(todo, override_num_blocks=len(todo)).map(_counting(file, audit, parts))
     counts = []
     for row in done.iter_rows():
-        if row["counts"] is None:
+        if row["cells"] is None:
             return None
-        counts.append(_from_bytes(row["counts"]))
+        counts.append(_from_plain(row))
         passed(int(row["bytes"]))
     return added(counts)
 
@@ -69,25 +72,25 @@ def _connected(address: str) -> Any:
     return ray
 
 
-def _counted(row: dict[str, Any]) -> dict[str, Any]:
-    """On a worker: one part's counts, None where it is at fault."""
-    from pytest_biasaudit.corpus.scan import count_file
+def _counting(file: TableFile, audit: CorpusAudit, parts: Sequence[Part]) -> Callable[[dict[str, Any]], dict[str, Any]]:
+    """What a worker does with the number of a part; Ray brings the declarations to it."""
 
-    file, audit, part = pickle.loads(row["part"])
-    assert isinstance(part, Part)
-    try:
-        with as_table(file, part) as table:
-            return {"counts": _to_bytes(count_file(table, audit, part=part)), "bytes": part.bytes}
-    except DataError:
-        return {"counts": None, "bytes": part.bytes}
+    def counted(row: dict[str, Any]) -> dict[str, Any]:
+        """One part's counts as bytes and text, None where it is at fault."""
+        part = parts[int(row["part"])]
+        try:
+            with as_table(file, part) as table:
+                counts = count_file(table, audit, part=part)
+        except DataError:
+            return {"cells": None, "near": "", "bytes": part.bytes}
+        cells = io.BytesIO()
+        counts.cells.write_ipc(cells)
+        near = json.dumps([asdict(one) for one in counts.near])
+        return {"cells": cells.getvalue(), "near": near, "bytes": part.bytes}
+
+    return counted
 
 
-def _to_bytes(counts: Counts) -> bytes:
-    cells = io.BytesIO()
-    counts.cells.write_ipc(cells)
-    return pickle.dumps((cells.getvalue(), counts.near))
-
-
-def _from_bytes(raw: bytes) -> Counts:
-    cells, near = pickle.loads(raw)
-    return Counts(cells=pl.read_ipc(io.BytesIO(cells)), near=near)
+def _from_plain(row: dict[str, Any]) -> Counts:
+    near = tuple(Near(**one) for one in json.loads(row["near"]))
+    return Counts(cells=pl.read_ipc(io.BytesIO(row["cells"])), near=near)

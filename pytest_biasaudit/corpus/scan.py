@@ -9,19 +9,13 @@ import os
 import threading
 from collections.abc import Callable
 from dataclasses import replace
-from typing import TYPE_CHECKING
-
-import polars as pl
 
 from pytest_biasaudit.context.declaration import CorpusAudit
-from pytest_biasaudit.corpus.counts import TEXTLESS, Counts, count_rows
+from pytest_biasaudit.corpus.counts import TEXTLESS, Counts
+from pytest_biasaudit.corpus.one_file import count_file
 from pytest_biasaudit.tables.counting import refuse_doubled, tally_of
-from pytest_biasaudit.tables.opening import open_rows, reading
 from pytest_biasaudit.tables.source import TableFile
 from pytest_biasaudit.tables.tally import Tally
-
-if TYPE_CHECKING:
-    from pytest_biasaudit.corpus.parts import Part
 
 RAY_ADDRESS = "BIASAUDIT_RAY_ADDRESS"
 """Environment variable: address of a Ray cluster that scans, as `ray.init` takes it ("auto", "local", "ray://host:10001")."""
@@ -62,22 +56,6 @@ def scan_corpus(
         blank=counts.blank(audit),
         incomplete=counts.incomplete(audit),
     )
-
-
-def count_file(
-    file: TableFile,
-    audit: CorpusAudit,
-    *,
-    part: Part | None = None,
-    passing: Callable[[pl.DataFrame], None] | None = None,
-) -> Counts:
-    """A file, or some of its rows, counted. Raises DataError where it cannot be read."""
-    columns = replace(audit.columns, id=None)
-    rows = open_rows(file, columns)
-    if part is not None and part.rows is not None:
-        rows = rows.slice(*part.rows)
-    with reading(file, columns):
-        return count_rows(rows, audit, passing=passing)
 
 
 def _here(file: TableFile, audit: CorpusAudit, steps: _Steps) -> Counts:

@@ -11,8 +11,9 @@ import pytest
 
 from pytest_biasaudit.context.declaration import Columns
 from pytest_biasaudit.corpus.counts import added
+from pytest_biasaudit.corpus.one_file import count_file
 from pytest_biasaudit.corpus.parts import as_table, parts_of
-from pytest_biasaudit.corpus.scan import count_file, scan_corpus
+from pytest_biasaudit.corpus.scan import scan_corpus
 from pytest_biasaudit.errors import DataError
 from pytest_biasaudit.tables.tally import Tally
 from tests.corpus_tables import GENDER, corpus_audit, table_file, written

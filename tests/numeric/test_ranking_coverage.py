@@ -2,51 +2,28 @@
 
 from __future__ import annotations
 
-import importlib.util
-import sys
-from pathlib import Path
-from types import ModuleType
-
 import numpy as np
 import pytest
 
+from tests.numeric import ranking_coverage as simulated
+from tests.page_tables import rows_of
 
-def _simulations() -> ModuleType:
-    """`ranking_coverage.py` beside this file, which stands alone."""
-    name = "biasaudit_ranking_coverage"
-    spec = importlib.util.spec_from_file_location(name, Path(__file__).with_name("ranking_coverage.py"))
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = module
-    spec.loader.exec_module(module)
-    return module
-
-
-SIMULATED = _simulations()
 REPEATS = 200
 NOISE = 0.031
 """Two standard errors of a share of 0.95 in 200 repeats."""
 
 
-def rows(name: str) -> list[list[str]]:
-    """A table of the page, without its head."""
-    text = SIMULATED.PAGE.read_text(encoding="utf-8")
-    table = text.partition(f"<!-- rows: {name} -->")[2].partition("<!-- end -->")[0].strip().splitlines()[2:]
-    return [[cell.strip() for cell in line.strip("|").split("|")] for line in table]
-
-
 @pytest.mark.parametrize("size", [(5, 5), (10, 200), (50, 50)], ids=str)
 @pytest.mark.parametrize("world", ["normal, 0", "normal, 3", "whole numbers, 1", "1 in 5 mistaken"])
 def test_an_area_is_held_in_small_cells_and_near_1(world: str, size: tuple[int, int]) -> None:
-    found = SIMULATED.areas(world, size, repeats=REPEATS, seed=41)
+    found = simulated.areas(world, size, repeats=REPEATS, seed=41)
     assert found.covered >= 0.93 - NOISE
 
 
 @pytest.mark.parametrize("shift", [0.0, 2.0])
 @pytest.mark.parametrize("clusters", [5, 20])
 def test_an_area_is_held_where_rows_come_in_clusters(clusters: int, shift: float) -> None:
-    found = SIMULATED.clustered_areas(clusters, 10, 0.5, shift, repeats=REPEATS, seed=42)
+    found = simulated.clustered_areas(clusters, 10, 0.5, shift, repeats=REPEATS, seed=42)
     assert found.covered >= 0.93 - NOISE
 
 
@@ -54,7 +31,7 @@ def test_an_area_is_held_where_rows_come_in_clusters(clusters: int, shift: float
     ("rates", "size"), [("2 alike, 0.1", 5), ("2, 0.02 and 0.2", 50), ("5, all apart", 10), ("20 alike, 0.1", 50)]
 )
 def test_an_equality_difference_is_held_and_groups_alike_raise_no_alarm(rates: str, size: int) -> None:
-    found = SIMULATED.equality_differences(SIMULATED.RATES[rates], size, repeats=REPEATS, seed=43)
+    found = simulated.equality_differences(simulated.RATES[rates], size, repeats=REPEATS, seed=43)
     assert found.covered >= 0.95 - NOISE
     assert (
         found.too_low <= 0.025 + 0.018
@@ -64,21 +41,21 @@ def test_an_equality_difference_is_held_and_groups_alike_raise_no_alarm(rates: s
 @pytest.mark.parametrize("sizes", [(5, 5), (50, 50), (200, 10)], ids=str)
 @pytest.mark.parametrize("promise", ["honest, 0.5", "honest, rare", "group 0.15 too high"])
 def test_a_calibration_gap_is_held(promise: str, sizes: tuple[int, int]) -> None:
-    found = SIMULATED.calibration_gaps(SIMULATED.PROMISES[promise], sizes, repeats=REPEATS, seed=44)
+    found = simulated.calibration_gaps(simulated.PROMISES[promise], sizes, repeats=REPEATS, seed=44)
     assert found.covered >= 0.93 - NOISE
 
 
 @pytest.mark.parametrize("shifts", ["2 alike", "5, one apart"])
 def test_a_ratio_of_scoring_rates_is_held(shifts: str) -> None:
-    found = SIMULATED.scoring_ratios(SIMULATED.SHIFTS[shifts], 20, repeats=REPEATS // 2, seed=45)
+    found = simulated.scoring_ratios(simulated.SHIFTS[shifts], 20, repeats=REPEATS // 2, seed=45)
     # In 100 repeats two standard errors are 0.044.
     assert found.covered >= 0.93 - 0.044
 
 
-@pytest.mark.parametrize("world", SIMULATED.WORLDS)
+@pytest.mark.parametrize("world", simulated.WORLDS)
 def test_the_area_of_a_world_is_what_its_draws_come_to(world: str) -> None:
-    area = SIMULATED.area_of(*SIMULATED.WORLDS[world](np.random.default_rng(9), 20_000, 20_000))
-    assert area.value == pytest.approx(SIMULATED.true_area(world), abs=4 * area.variance**0.5)
+    area = simulated.area_of(*simulated.WORLDS[world](np.random.default_rng(9), 20_000, 20_000))
+    assert area.value == pytest.approx(simulated.true_area(world), abs=4 * area.variance**0.5)
 
 
 @pytest.mark.parametrize(
@@ -92,7 +69,7 @@ def test_the_area_of_a_world_is_what_its_draws_come_to(world: str) -> None:
     ],
 )
 def test_the_page_shows_no_cell_that_covers_less_than_it_says(name: str, columns: slice, least: float) -> None:
-    table = rows(name)
+    table = rows_of(simulated.PAGE, name)
     assert table
     for line in table:
         for cell in line[columns]:

@@ -24,6 +24,7 @@ Floats = NDArray[np.float64]
 
 RATES: dict[str, Rate] = {"tpr_gap": "tpr", "fpr_gap": "fpr", "fnr_gap": "fnr", "accuracy_gap": "accuracy"}
 """Gaps whose rise is paired row by row."""
+OF_BOTH = "with a prediction is a row that both models answered"
 METHOD = "paired rows, one row of each extreme added, t"
 METHOD_CLUSTERED = "paired rows, one row of each extreme added, t over clusters"
 
@@ -54,7 +55,7 @@ def increase(
     level: float,
     minimum: int,
 ) -> tuple[Compared, ...]:
-    """|this model's gap| - |the other's| for every group and looked-at label; rows that either left open are in neither.
+    """The rise, |this model's gap| - |the other's|, of every group and looked-at label; rows that either left open are in neither.
 
     With c and p the two gaps, u = c - p and v = c + p: |c| - |p| = sign(u v) min(|u|, |v|), least and greatest at the corners
     of the intervals of u and v (`stats.magnitude`). u and v are differences of means over rows, of -1, 0, 1 and of 0, 1, 2.
@@ -78,6 +79,7 @@ def increase(
         for at, name in enumerate(found[0].labels):
             obstacles = [whole.obstacle(side, at, minimum=minimum) for side in (0, group)]
             reason = "; ".join(one for one in obstacles if one) or same_rows(whole, (0, group))
+            reason = f"{OF_BOTH}: {reason}" if any(obstacles) else reason
             measured = nothing(reason)
             if not reason:
                 sides = [_twice(found, side, at) for side in (0, group)]
@@ -229,6 +231,7 @@ def recovered(tally: Tally, *, level: float, minimum: int) -> tuple[Compared, ..
     whole = counts("accuracy", tally, (), ("",), prediction=np.where(both, tally.prediction, -1))
     by_group = (whole.summary(0, 0),)
     reason = whole.obstacle(0, 0, minimum=minimum)
+    reason = f"{OF_BOTH}: {reason}" if reason else ""
     a, b = (float(side.shares.rate[0, 0]) for side in found)
     if not reason and not b > 0.0:
         reason = "the other model is never right: there is nothing to keep"

@@ -93,6 +93,16 @@ def test_rows_that_either_left_open_are_in_neither() -> None:
     assert one.by_group[1].n == 20
 
 
+def test_a_class_that_the_other_model_mostly_left_open_is_no_rise() -> None:
+    some = twice(
+        ("a", "1", "1", "1", 20), ("b", "1", "1", "1", 6), ("b", "1", "0", "", 14), ("b", "0", "0", "0", 40)
+    )  # fmt: skip
+    (one,) = changed("tpr_gap", some)
+    assert one.measured.value is None
+    assert "that both models answered" in one.measured.reason
+    assert "6 of 20 rows of group 'b' whose true label is '1'" in one.measured.reason
+
+
 def test_clusters_count_in_pairs_too() -> None:
     cells = (("a", "1", "1", "1", 60), ("a", "1", "0", "1", 20), ("b", "1", "1", "1", 40), ("b", "1", "0", "1", 40))
     (one,) = changed("tpr_gap", twice(*cells, cluster=12))

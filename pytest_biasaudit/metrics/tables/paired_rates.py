@@ -55,7 +55,7 @@ def increase(
     level: float,
     minimum: int,
 ) -> tuple[Compared, ...]:
-    """The rise, |this model's gap| - |the other's|, of every group and looked-at label; rows that either left open are in neither.
+    """The rise, |this model's gap| - |the other's|, by group and looked-at label; rows that either left open are in neither.
 
     With c and p the two gaps, u = c - p and v = c + p: |c| - |p| = sign(u v) min(|u|, |v|), least and greatest at the corners
     of the intervals of u and v (`stats.magnitude`). u and v are differences of means over rows, of -1, 0, 1 and of 0, 1, 2.

@@ -51,7 +51,8 @@ class FineTuning:
     """What the head reads. "own": what the architecture's own classifier does (the first token through the pooler; a causal
     model's last token). "mean": the mean over the tokens. None: "mean" for an encoder, else "own"."""
     class_weights: Literal["balanced"] | None = None
-    """"balanced": rows of each label weigh rows / (labels x rows of that label), as in scikit-learn."""
+    """"balanced": rows of each label weigh rows / (labels x rows of that label), rows counted by their weight, as in
+    scikit-learn: all labels weigh alike."""
     row_weights: bool = True
     """Whether a table's column "weight" counts in the loss."""
     held_out: float = 0.0

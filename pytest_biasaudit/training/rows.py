@@ -58,8 +58,10 @@ def labelled(table: Table, settings: FineTuning, *, labels: tuple[str, ...] | No
     label = np.array([places[truth[at]] for at in kept], dtype=np.int64)
     weight = _weights(table, kept, settings)
     if settings.class_weights == "balanced":
-        counts = np.bincount(label, minlength=len(known))
-        weight = weight * (len(label) / (len(known) * np.maximum(counts, 1)))[label]
+        of_label = np.bincount(
+            label, weights=weight, minlength=len(known)
+        )  # by weight, or labels would not weigh alike
+        weight = weight * np.divide(weight.sum(), len(known) * of_label, where=of_label > 0, out=of_label * 0)[label]
     return Labelled(
         texts=tuple(texts[at] for at in kept),
         label=label,

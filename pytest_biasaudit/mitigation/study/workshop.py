@@ -175,7 +175,7 @@ def answers_on_vectors(classifier: TransformerClassifier, test: Table, *, known:
     from pytest_biasaudit.training.frozen import linear_head, vectors
 
     texts = test.texts.to_list()
-    new = list(dict.fromkeys(text for text in texts if text is not None and text not in known))
+    new = list(dict.fromkeys(text for text in texts if text and text.strip() and text not in known))
     if new:
         tokens, _ = read_tokens(classifier.tokenizer, new, longest=classifier.longest)
         read = [at for at, one in enumerate(tokens) if one]
@@ -200,7 +200,7 @@ def answers_of(classifier: Any, test: Table, *, batch_size: int) -> Answers:
 
     from pytest_biasaudit.tables.answers import Answers
 
-    asked = [(row, text) for row, text in enumerate(test.texts.to_list()) if text is not None]
+    asked = [(row, text) for row, text in enumerate(test.texts.to_list()) if text and text.strip()]
     prediction = np.full(test.rows, -1, dtype=np.int64)
     for at, found in classifier.classify([text for _, text in asked], batch_size=batch_size):
         values = np.asarray(found, dtype=np.float64)

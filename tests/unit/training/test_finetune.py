@@ -199,6 +199,21 @@ def test_balanced_class_weights_are_those_of_scikit_learn() -> None:
     assert found.weight.mean() == pytest.approx(1)
 
 
+def test_labels_weigh_alike_where_rows_have_weights_too_as_in_scikit_learn() -> None:
+    weighing = pytest.importorskip("sklearn.utils.class_weight", reason="the agreement needs scikit-learn")
+    truth, weights = list("xxxxyyyz"), [1.0, 0.0, 3.0, 2.0, 1.0, 1.0, 0.5, 4.0]
+    found = labelled(
+        table([("a", label, None) for label in truth], weight=weights), FineTuning(class_weights="balanced")
+    )
+    totals = np.bincount(found.label, weights=found.weight)
+    assert totals.tolist() == pytest.approx([8 / 3] * 3)  # 8 rows, 3 labels
+    peer = weighing.compute_class_weight("balanced", classes=np.array(list("xyz")), y=truth, sample_weight=weights)
+    expected = np.array(weights) * peer[found.label]
+    assert found.weight == pytest.approx(expected / expected.mean())
+    unweighed = table([("a", "x", None), ("a", "y", None), ("a", "x", None)], weight=[1.0, 0.0, 3.0])
+    assert labelled(unweighed, FineTuning(class_weights="balanced")).weight.tolist() == pytest.approx([0.75, 0, 2.25])
+
+
 def test_every_row_is_dealt_once_an_epoch_with_its_own_label_and_weight() -> None:
     rows = labelled(table([("t", "ab"[at % 2], None) for at in range(23)], weight=range(1, 24)), FineTuning())
     tokens = [[at + 1] * (at % 5 + 1) for at in range(23)]

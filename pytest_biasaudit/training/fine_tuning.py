@@ -25,7 +25,7 @@ class FineTuning:
 
     frozen: bool = False
     """The body stays as it is. The head is a multinomial logistic regression on the body's vectors, fitted to convergence:
-    no steps, no drawing, milliseconds once the vectors are there."""
+    no steps, no drawing, and little time once the vectors are there."""
     epochs: int | None = None
     """Times that every row is seen; 3."""
     learning_rate: float | None = None

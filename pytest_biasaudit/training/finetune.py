@@ -67,7 +67,8 @@ def finetune(
     table  rows with a text and a label are taught, the others are counted; a column "weight" weighs rows
     home   folder where trainings are kept and gone on with; None: nothing is kept
     seed   of the head's first weights, the order of rows and dropout: same base, table, settings, seed and processor,
-           same weights
+           same weights. The last bits of a head on a frozen body may differ where vectors kept from another table were
+           used: a text's vector depends on its batch by rounding
     name   for reports; None: the base's with "+finetune"
 
     Its labels are the table's, in the order of their spelling. `identity.recipe` says what it was taught on (the table's
@@ -84,7 +85,7 @@ def finetune(
         kept, other = split(complete(table), settings.held_out, seed)
         rows = labelled(kept, settings, labels=rows.labels)
         held = labelled(other, _UNWEIGHTED, labels=rows.labels)
-    module = with_head(base, rows.labels, pooling=pooling, seed=seed)
+    module = with_head(base, rows.labels, pooling=pooling, seed=seed, frozen=settings.frozen)
     if settings.device is not None:
         module = module.to(settings.device)
     tokenizer = _tokenizer_of(base, module, settings)

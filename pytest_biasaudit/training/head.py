@@ -32,8 +32,12 @@ def pooling_of(base: TransformerModel, wanted: Pooling | None, *, frozen: bool) 
     return "mean" if both_ways and (frozen or isinstance(base, EncoderModel)) else "own"
 
 
-def with_head(base: TransformerModel, labels: Sequence[str], *, pooling: Pooling, seed: int) -> Any:
+def with_head(
+    base: TransformerModel, labels: Sequence[str], *, pooling: Pooling, seed: int, frozen: bool = False
+) -> Any:
     """A sequence classifier of transformers in float32: the base's body, copied, and a head of random weights.
+
+    frozen  the head alone will be fitted
 
     Raises TrainingError for a model that no such classifier can be made of, and for quantised weights.
     """
@@ -55,6 +59,11 @@ def with_head(base: TransformerModel, labels: Sequence[str], *, pooling: Pooling
         if getattr(body, "pooler", None) is not None:
             body.pooler = None
     elif getattr(body, "pooler", None) is None and getattr(fresh, "pooler", None) is not None:
+        if frozen:
+            raise TrainingError(
+                f"{base.identity.name}: frozen with pooling = 'own' reads a pooler, which this model lacks, and a new one "
+                "of random weights would never be taught; leave pooling out"
+            )
         body.pooler = fresh.pooler
     setattr(made, place, body)
     return made.float().to(_device_of(module)).eval()

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 import torch
 
+from pytest_biasaudit.errors import TrainingError
 from pytest_biasaudit.models.identity import tensors_sha256
 from pytest_biasaudit.models.load import wrap_live
 from pytest_biasaudit.training.fine_tuning import FineTuning
@@ -79,6 +80,12 @@ def test_vectors_that_were_damaged_are_computed_anew(damage: str, tmp_path: Path
     assert taught_on(module, wordpiece_tokenizer(), tmp_path) == whole
     with np.load(store) as held:
         assert held["vectors"].shape == (6, 32)
+
+
+def test_a_frozen_body_is_not_read_through_a_random_pooler() -> None:
+    base = wrap_live("base", tiny_masked("bert").bert, wordpiece_tokenizer())
+    with pytest.raises(TrainingError, match="a new one of random weights would never be taught; leave pooling out"):
+        finetune(base, tiny_rows(), settings=FineTuning(frozen=True, pooling="own"), seed=1)
 
 
 def test_a_causal_head_is_fitted_on_the_token_that_its_classifier_reads() -> None:

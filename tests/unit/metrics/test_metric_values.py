@@ -12,7 +12,13 @@ from scipy import stats
 from pytest_biasaudit.metrics.metric import GroupCells, Measured, Metric
 from pytest_biasaudit.metrics.registry import METRICS
 
-BETWEEN = [metric for metric in METRICS.values() if metric.by_group and not metric.against]
+OF_TABLES = {"classifier", "corpus"}
+BETWEEN = [
+    metric
+    for metric in METRICS.values()
+    if metric.by_group and not metric.against and not set(metric.kinds) <= OF_TABLES
+]
+"""Those that compare people's answers; what tables alone give has tests of its own."""
 
 
 def cells(values: np.ndarray, selected: np.ndarray | None = None, *, refused: np.ndarray | None = None) -> GroupCells:

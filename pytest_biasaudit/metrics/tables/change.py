@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from pytest_biasaudit.metrics.metric import Compared, Metric, Shows, nothing
 
 if TYPE_CHECKING:
-    from pytest_biasaudit.metrics.tables.measure import Counted
+    from pytest_biasaudit.metrics.tables.counted import Counted
     from pytest_biasaudit.tables.tally import Tally
 
 

@@ -8,27 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Protocol
+from typing import Any
 
 from pytest_biasaudit.context.declaration import Limit, TabularAudit
 from pytest_biasaudit.errors import StatisticsError
 from pytest_biasaudit.metrics import obstacles
 from pytest_biasaudit.metrics.metric import Compared, Estimate, Metric, Shows, nothing
+from pytest_biasaudit.metrics.tables.counted import Counted
 from pytest_biasaudit.tables.tally import Tally
-
-
-class Counted(Protocol):
-    """What came of an audit of a table: as collected, or as kept in a record."""
-
-    @property
-    def tally(self) -> Tally | None:
-        """The table, counted."""
-        ...
-
-    @property
-    def obstacle(self) -> str:
-        """Why nothing could be counted."""
-        ...
 
 
 @dataclass(frozen=True, kw_only=True)

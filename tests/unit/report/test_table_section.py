@@ -9,6 +9,7 @@ from html import unescape
 import numpy as np
 import pytest
 
+from pytest_biasaudit.context.declaration import TabularAudit
 from pytest_biasaudit.metrics.registry import METRICS, for_kind
 from pytest_biasaudit.records.record import AuditRecord
 from pytest_biasaudit.report.corpus_counts import before_grid, near_grid, prevalence_grid, prevalences
@@ -284,6 +285,7 @@ def test_a_diff_of_other_data_lists_what_moved_and_no_answers(records: list[Audi
 def test_figures_that_a_limit_is_on_come_first(large: list[AuditRecord]) -> None:
     for record in large:
         limited = {one.limit.metric for one in record.judgements}
+        assert isinstance(record.audit, TabularAudit)
         (attribute,) = record.audit.attributes
         titles = [block.title for block in figure_blocks(record, attribute)[0]]
         held = {for_kind(METRICS, record.audit.kind)[name].title for name in limited}

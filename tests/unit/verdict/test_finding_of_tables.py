@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -166,7 +167,7 @@ def test_a_sum_over_groups_says_that_it_is_one() -> None:
     ],
 )
 def test_the_rows_to_look_at_are_those_that_the_figure_is_of(metric: str, rows: str) -> None:
-    bound = {"min": 0.8} if metric == "impact_ratio" else {"max": 0.1}
+    bound: dict[str, Any] = {"min": 0.8} if metric == "impact_ratio" else {"max": 0.1}
     text = "\n".join(lines(gap(0.3, 0.2, 0.4, metric=metric), metric=metric, **bound))
     assert f"look at {rows} in held_out.csv" in text
 

@@ -396,7 +396,8 @@ class Auditor:
         if name is None:
             return None
         compared = any(limit.versus == versus and limit.shows != "value" for limit in audit.limits)
-        again = another_batch_size(self.settings.batch_size) if compared and self.settings.noise_floor else None
+        floor = self.settings.noise_floor and not isinstance(audit, TabularAudit)  # tables have no floor beside a rise
+        again = another_batch_size(self.settings.batch_size) if compared and floor else None
         digest = model.identity.parent_digest if versus == "parent" else self.artefacts.digest_of(name)
         known = self._collector.known(context, audit, digest, again) if digest is not None else None
         if known is not None and (known.again is not None or again is None):

@@ -13,7 +13,7 @@ from pytest_biasaudit.metrics.registry import METRICS
 from pytest_biasaudit.stats.crossed import contrast, t_quantile
 from pytest_biasaudit.stats.versus import increase_of_magnitude
 
-BETWEEN_GROUPS = [metric.name for metric in METRICS.values() if metric.by_group and not metric.against]
+BETWEEN_GROUPS = [metric.name for metric in METRICS.values() if metric.compare is not None and not metric.against]
 
 
 def cells(table: np.ndarray, selected: np.ndarray | None = None) -> GroupCells:

@@ -19,6 +19,8 @@ from typing import TYPE_CHECKING
 
 from pytest_biasaudit.records.evidence import read_evidence
 from pytest_biasaudit.report.lever_rows import facts, grids, unit_grid
+from pytest_biasaudit.report.study_levers_charts import sweep_pictures
+from tests.page_pictures import alone
 
 if TYPE_CHECKING:
     from pytest_biasaudit.mitigation.study.result import StudyResult
@@ -46,11 +48,11 @@ def main(argv: Sequence[str] | None = None) -> None:
     text = given.page.read_text(encoding="utf-8") if given.page.exists() else BLANK
     before, _, rest = text.partition(BEGIN)
     _, _, after = rest.partition(END)
-    drawn = "\n".join(line for file in given.evidence for line in _drawn(file))
+    drawn = "\n".join(line for file in given.evidence for line in _drawn(file, given.page.parent))
     given.page.write_text(f"{before}{BEGIN}\n\n{drawn}\n{END}{after}", encoding="utf-8")
 
 
-def _drawn(file: Path) -> Iterator[str]:
+def _drawn(file: Path, folder: Path) -> Iterator[str]:
     for study in read_evidence(file).study:
         yield f"## {study.study}\n"
         for name, value in facts(study):
@@ -58,6 +60,10 @@ def _drawn(file: Path) -> Iterator[str]:
         yield ""
         for grid in (*grids(study), *_other_labels(study)):
             yield from _table(grid)
+        for at, picture in enumerate(sweep_pictures(study, ids="sweep"), start=1):
+            drawn = folder / f"levers-on-minilm-sweep-{at}.svg"
+            drawn.write_text(alone(picture.svg), encoding="utf-8")
+            yield f"![{_plain(picture.title)}]({drawn.name})\n"
         for note in study.notes:
             yield f"- {_plain(note)}"
         yield ""

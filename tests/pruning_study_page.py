@@ -16,9 +16,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pytest_biasaudit.records.evidence import read_evidence
-from pytest_biasaudit.report.svg import COLOURS
 from pytest_biasaudit.report.transfer_charts import matrix_picture
 from pytest_biasaudit.report.transfer_rows import blocks, grid_of, matrices, matrix_grid, study_facts
+from tests.page_pictures import alone
 
 if TYPE_CHECKING:
     from pytest_biasaudit.report.grid import Grid, Shown
@@ -26,15 +26,6 @@ if TYPE_CHECKING:
 ROOT = Path(__file__).parents[1]
 PAGE = ROOT / "docs" / "explanation" / "pruning-smollm2.md"
 BEGIN, END = "<!-- from the evidence -->", "<!-- end -->"
-INK = {
-    "ink": "#1b1b1b",
-    "muted": "#5a5a5a",
-    "line": "#8a8a8a",
-    "soft": "#dddddd",
-    "dots": "#1f5fa8",
-    "paper": "#ffffff",
-}
-"""Colours for a picture that stands in a file of its own, where no page gives it any."""
 
 
 def main(argv: Sequence[str] | None = None) -> None:
@@ -58,7 +49,7 @@ def _drawn(file: Path, folder: Path) -> Iterator[str]:
         yield ""
         for number, matrix in enumerate(matrices(study.rows), start=1):
             picture = folder / f"pruning-smollm2-{matrix.unit}.svg"
-            picture.write_text(_alone(matrix_picture(matrix, ids=f"matrix-{number}").svg), encoding="utf-8")
+            picture.write_text(alone(matrix_picture(matrix, ids=f"matrix-{number}").svg), encoding="utf-8")
             grid = matrix_grid(matrix, anchor=f"matrix-{number}")
             yield f"## Transfer: {matrix.title}\n"
             yield f"![The table below as a picture]({picture.name})\n"
@@ -84,13 +75,6 @@ def _cell(shown: Shown) -> str:
     under = [one for one in shown.under if one]
     text = shown.text + (f" ({'; '.join(under)})" if under else "")
     return text.replace("|", "\\|")
-
-
-def _alone(svg: str) -> str:
-    """The picture with colours of its own."""
-    for name in COLOURS:
-        svg = svg.replace(f"var(--chart-{name})", INK.get(name, "#1f5fa8"))
-    return svg.replace("<svg ", '<svg font-family="sans-serif" font-size="9" ', 1) + "\n"
 
 
 if __name__ == "__main__":

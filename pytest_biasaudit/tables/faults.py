@@ -16,7 +16,8 @@ from pytest_biasaudit.prompts.benchmarks.data import MOST_FAULTS
 from pytest_biasaudit.tables.heads import head_of
 from pytest_biasaudit.tables.source import TableFile
 
-_PLAIN = re.compile(rb'[^",\r\n]*')
+_PLAIN = re.compile(rb'[^",]*')
+"""A cell without quotes, up to a comma or the line's end; a carriage return within the line is a character of it."""
 _NUMBER = re.compile(r"-?\d+(\.\d+)?([eE][+-]?\d+)?\Z")
 
 
@@ -173,7 +174,7 @@ def _read_line(line: bytes, number: int, opened: int, seen: int) -> tuple[int, i
             if at < end and line[at : at + 1] != b",":
                 return 0, seen, f"line {number}: text after the end of a quoted cell; double the quotes within it"
         else:
-            plain = _PLAIN.match(line, at)
+            plain = _PLAIN.match(line, at, end)
             assert plain is not None
             if line[plain.end() : plain.end() + 1] == b'"':
                 if plain.end() > at:

@@ -10,6 +10,7 @@ import pytest
 from tests.labelled_rows import tiny_classifier, tiny_rows
 from tests.tiny_masked_models import wordpiece_tokenizer
 
+ROOT = Path(__file__).parents[2]
 CONTEXT = """
 schema = 1
 
@@ -65,6 +66,11 @@ def test_a_fine_tuned_classifier_is_audited_and_the_same_call_gives_it_back(
     project: Path, pytester: pytest.Pytester
 ) -> None:
     pytester.makepyfile(
+        conftest=f"""
+        import sys
+
+        sys.path.append({str(ROOT)!r})  # behind the installed package: the tests' own models are there
+        """,
         test_tuned="""
         import pytest
         from tests.tiny_masked_models import tiny_masked, wordpiece_tokenizer
@@ -95,7 +101,7 @@ def test_a_fine_tuned_classifier_is_audited_and_the_same_call_gives_it_back(
                                    columns={"text": "text", "label": "label"}, epoch=2)
             with pytest.raises(Exception, match="text is missing; label is missing; there are"):
                 biasaudit_finetune(tiny_masked().bert, "train.csv", tokenizer=wordpiece_tokenizer(), columns={})
-        """
+        """,
     )
     args = (
         "-p",

@@ -22,7 +22,10 @@ AUDIT = ClassifierAudit(id="a", kind="classifier", limits=(), data="t", sha256=N
 WORD = st.sampled_from(["men", "women", 'say "x"', "a,b", "Größe", "0x1f", "no one", "'", "😀"])
 LABEL = st.sampled_from(["one", "two", "three, four", None])
 ROW = st.fixed_dictionaries({"t": st.text(max_size=12), "g": st.none() | WORD, "a": WORD, "y": LABEL, "p": LABEL})
-TABLES = st.lists(ROW, min_size=1, max_size=40).filter(lambda rows: any(row["y"] or row["p"] for row in rows))
+TABLES = st.lists(ROW, min_size=1, max_size=40).filter(
+    lambda rows: any(row["y"] or row["p"] for row in rows) and any(row["g"] for row in rows)
+)
+"""A table without any label, or with a group column that is blank throughout, is refused: see tests/unit/tables."""
 
 
 def written(rows: list[dict[str, Any]], ending: str, folder: Path) -> Path:

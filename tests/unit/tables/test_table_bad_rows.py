@@ -370,3 +370,11 @@ def test_a_table_for_interventions_is_refused_for_the_same_faults(tmp_path: Path
         (tmp_path / name).write_bytes(content)
         with pytest.raises(DataError, match=told):
             read_table(tmp_path / name, COLUMNS)
+
+
+def test_a_carriage_return_within_a_line_is_a_character_of_its_cell(tmp_path: Path) -> None:
+    """A blank last cell has every line looked at again; beside quotes the return once counted as the end of a cell."""
+    content = b'id,y,g,p\n\r,1,"a ""man""",1\nx\ry,0,"a ""man""",\n3,1,women,1\n'
+    tally = count(tmp_path, content)
+    assert tally.rows == 3
+    assert tally.attributes[0].groups == ('a "man"', "women")

@@ -34,6 +34,7 @@ from pytest_biasaudit.models.spec import ModelSpec
 from pytest_biasaudit.records.record import AuditRecord, Rerun
 from pytest_biasaudit.result import AuditResult
 from pytest_biasaudit.settings import Extensions, Settings
+from pytest_biasaudit.studies import Studies
 from pytest_biasaudit.tables.itself import TableItself
 
 if TYPE_CHECKING:
@@ -83,12 +84,10 @@ class Auditor:
         self.settings = settings
         self.extensions = extensions or Extensions()
         self.artefacts = Artefacts(settings, specs or {}, self.extensions)
-        self._watch = watch
         self._collector = Collector(settings, self.extensions, self.artefacts, watch=watch, reading=reading)
         self._measures: dict[Hashable, Measures] = {}
         self._results: dict[Hashable, AuditResult] = {}
-        self._studies: dict[Hashable, Generalisation] = {}
-        self._lever_studies: dict[Hashable, StudyResult] = {}
+        self._studies = Studies(settings, self.extensions, self.artefacts, self._collector, read=self.read, watch=watch)
 
     def __enter__(self) -> Auditor:
         return self
@@ -162,39 +161,7 @@ class Auditor:
         What is known is not asked: a study that was stopped goes on, and comes to the same table. Raises PlanError,
         ModelError and their kin.
         """
-        from pytest_biasaudit.generalising import asked_by, study
-        from pytest_biasaudit.mitigation.generalising.plan import Plan
-        from pytest_biasaudit.mitigation.generalising.plan_file import read_plan
-
-        declared = (
-            plan
-            if isinstance(plan, Plan)
-            else read_plan(Path(plan), reading=self.read, extra_people=self.extensions.people)
-        )
-        if model is None and declared.model is None:
-            raise BiasAuditError(f"{declared.path.name} names no model; say which with model=...")
-        asked = self.model(declared.model if model is None else model)
-        refuse_if_changed(asked)
-        if not asked.identity.cacheable:
-            self.artefacts.keep_alive(asked)
-        known = asked.identity.digest if asked.identity.cacheable else f"object-{id(asked)}"
-        people = self.extensions.people
-        held = self.artefacts.held_text(asked.identity.name)
-        what = asked_by(declared, seed=self.settings.seed, extra=people)
-        key = (what, held.sha256, asked.identity.name, known, save_sets)
-        if key not in self._studies:
-            self._studies[key] = study(
-                declared,
-                asked,
-                settings=self.settings,
-                journal=self._collector.journal,
-                held_text=held,
-                extra=people,
-                scorers=self.extensions.scorers,
-                watch=self._watch,
-                save_sets=save_sets,
-            )
-        return self._studies[key]
+        return self._studies.generalise(plan, model=model, save_sets=save_sets)
 
     def study(self, plan: StudyPlan | Path | str, *, model: object = None) -> StudyResult:
         """Fine-tunes under every pair of levers on model and data, over seeds, and measures which lowers the gap.
@@ -205,43 +172,7 @@ class Auditor:
         Finished cells are kept in the cache: a study that was stopped goes on, and comes to the same tables. Raises PlanError,
         DataError, ModelError, TrainingError and their kin.
         """
-        from pytest_biasaudit.mitigation.study.plan import StudyPlan
-        from pytest_biasaudit.mitigation.study.plan_file import read_study
-        from pytest_biasaudit.studying import study
-
-        declared = plan if isinstance(plan, StudyPlan) else read_study(Path(plan))
-        if model is None and declared.model is None and declared.source is None:
-            raise BiasAuditError(f"{declared.path.name} names no model; say which with model=...")
-        asked = self._studied(declared) if model is None else self.model(model)
-        refuse_if_changed(asked)
-        if not asked.identity.cacheable:
-            self.artefacts.keep_alive(asked)
-        known = asked.identity.digest if asked.identity.cacheable else f"object-{id(asked)}"
-        key = (declared, asked.identity.name, known)
-        if key not in self._lever_studies:
-            self._lever_studies[key] = study(declared, asked, settings=self.settings, watch=self._watch)
-        return self._lever_studies[key]
-
-    def _studied(self, plan: StudyPlan) -> Model:
-        """The model that a plan names: a declared one, or a source of its own, whose path starts beside the plan."""
-        if plan.model is not None:
-            return self.model(plan.model)
-        assert plan.source is not None
-        here = plan.path.parent / plan.source
-        name = f"{plan.id}-base"
-        self.artefacts.specs.setdefault(
-            name,
-            ModelSpec(
-                name=name,
-                source=str(here) if here.exists() else plan.source,
-                revision=None,
-                dtype="float32",
-                parent=None,
-                recipe=(),
-                where=plan.path.name,
-            ),
-        )
-        return self.model(name)
+        return self._studies.study(plan, model=model)
 
     def _asked(self, context: Context, audit: Audit, model: object) -> Model:
         """Who answers: the model given, or the table itself where it holds all there is to know."""

@@ -238,11 +238,9 @@ class Collector:
 
     def _table(self, context: Context, source: str, sha256: str | None) -> TableFile:
         """The declared table, found and digested once for each state of its file: a test may write it anew."""
-        from pytest_biasaudit.tables.source import locate
+        from pytest_biasaudit.tables.source import locate, state_of
 
-        path = context.path.parent / source
-        state = (path.stat().st_mtime_ns, path.stat().st_size) if path.is_file() else None
-        key = (context.path.parent, source, sha256, state)
+        key = (context.path.parent, source, sha256, state_of(source, beside=context.path.parent))
         if key not in self._tables:
             self._tables[key] = locate(
                 source, beside=context.path.parent, sha256=sha256, offline=self._settings.offline
